@@ -1,0 +1,136 @@
+"""The exactly-once append: rows and the consumer's checkpoint land in one Iceberg commit, or neither does.
+
+1.  Load the table as it is now and let the caller *plan*: given the present state, which rows are still to be
+    added, and which summary properties go with them.
+2.  Write the data files and manifests, and ask the catalog to swap the metadata pointer on the condition that the
+    table is still the one that was planned against. Exactly one attempt is made: PyIceberg's own retry would
+    rebase the append without planning again, and after its last attempt deletes the manifests although a commit
+    whose answer was lost may have landed.
+3.  The swap answers "conflict": load again. If our snapshot is there after all (the first answer was lost and the
+    transport asked again), it landed. Otherwise it never will, since the version it was conditioned on is gone:
+    remove what was staged, wait, and go to 1.
+4.  The swap answers nothing (a timeout, a broken connection): the outcome is unknown. Load again; if our snapshot
+    is there it landed. Otherwise it may land later, so nothing is removed, and 1 is safe all the same: either the
+    late commit lands first and the next plan sees its rows, or the next attempt does and the late one is refused.
+5.  Out of attempts: :class:`CommitRefusedError` when the last word was a conflict, :class:`CommitUnknownError` when
+    it was silence.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.update import AssertTableUUID
+
+from vintner.lake.errors import CommitRefusedError, CommitUnknownError
+
+COMMIT_ID: Final = "vintner.commit-id"
+ATTEMPTS: Final = 8
+FIRST_WAIT_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one commit adds: rows of the table's schema, and properties of its snapshot's summary."""
+
+    rows: pa.Table
+    summary: Mapping[str, str]
+
+
+Result = TypeVar("Result")
+Plan = Callable[[Table], tuple["Append | None", Result]]
+"""Given the present table: what to append (None: nothing), and what the caller wants to know of the plan."""
+
+
+def append_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable[[float], None] = time.sleep) -> Result:
+    """Append what ``plan`` asks for, exactly once, whatever happens to the answers of the catalog.
+
+    Parameters
+    ----------
+    load
+        Returns the table as it is now; called before every attempt.
+    plan
+        Called with the loaded table before every attempt. It must recognise rows that already landed.
+    wait
+        Sleeps for a number of seconds between attempts.
+
+    Returns
+    -------
+    The result of the plan that landed (or that had nothing to write).
+
+    Raises
+    ------
+    CommitRefusedError
+        Other writers won every attempt. Nothing was written.
+    CommitUnknownError
+        The catalog did not answer the last attempt, and the table could not show what became of it.
+    """
+    commit_id = uuid.uuid4().hex
+    table = load()
+    for attempt in range(ATTEMPTS):
+        append, result = plan(table)
+        if append is None:
+            return result
+        staged = _stage(table, append, commit_id)
+        cause = _swap(table, staged)
+        if cause is None:
+            return result
+        table = _load_again(load, table, commit_id, cause)
+        if landed(table, commit_id):
+            return result
+        if isinstance(cause, CommitFailedException):
+            _discard(staged)
+        if attempt < ATTEMPTS - 1:
+            wait(FIRST_WAIT_S * 2**attempt * _spread(commit_id, attempt))
+    name = ".".join(table.name())
+    if isinstance(cause, CommitFailedException):
+        raise CommitRefusedError(table=name, attempts=ATTEMPTS) from cause
+    raise CommitUnknownError(table=name, commit_id=commit_id, cause=repr(cause)) from cause
+
+
+def landed(table: Table, commit_id: str) -> bool:
+    """Return whether a commit is among the snapshots of the loaded table."""
+    return any(s.summary is not None and s.summary.get(COMMIT_ID) == commit_id for s in table.metadata.snapshots)
+
+
+def _stage(table: Table, append: Append, commit_id: str) -> Transaction:
+    transaction = table.transaction()
+    transaction.append(append.rows, snapshot_properties={**append.summary, COMMIT_ID: commit_id})
+    return transaction
+
+
+def _swap(table: Table, staged: Transaction) -> Exception | None:
+    """Make the one attempt; return why it is not known to have landed, or None when it did."""
+    requirements = (*staged._requirements, AssertTableUUID(uuid=table.metadata.table_uuid))
+    try:
+        table.catalog.commit_table(table, requirements, staged._updates)
+    except Exception as cause:  # whatever it was, only the table itself can say what became of the commit
+        return cause
+    return None
+
+
+def _load_again(load: Callable[[], Table], table: Table, commit_id: str, cause: Exception) -> Table:
+    try:
+        return load()
+    except Exception as again:
+        raise CommitUnknownError(table=".".join(table.name()), commit_id=commit_id, cause=repr(cause)) from again
+
+
+def _discard(staged: Transaction) -> None:
+    """Remove the files of an attempt that can no longer land."""
+    for producer in staged._snapshot_producers:
+        for data_file in producer._added_data_files:
+            staged._table.io.delete(data_file.file_path)
+        producer._clean_all_uncommitted()
+
+
+def _spread(commit_id: str, attempt: int) -> float:
+    """Return a factor in [0.5, 1.5) that differs between writers, so that they do not collide again."""
+    return 0.5 + int(commit_id[attempt : attempt + 4], 16) / 0x10000

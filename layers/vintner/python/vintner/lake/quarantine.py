@@ -1,0 +1,121 @@
+"""The quarantine: every refused record, whole, with the rule it breaks and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+from pyiceberg.expressions import In
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import MonthTransform
+
+from vintner.bitemporal.model import INGESTED_AT, INSTANT
+from vintner.lake.commit import Append, append_once
+from vintner.lake.ledger import Ledger
+from vintner.lake.schema import iceberg_schema
+
+TABLE: Final = "quarantine"
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("quarantine_id", pa.string(), nullable=False),
+        pa.field("stream", pa.string(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("sequence", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("dataset", pa.string()),
+        pa.field("entity", pa.string()),
+        pa.field("field", pa.string(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("remedy", pa.string(), nullable=False),
+        pa.field("payload", pa.string(), nullable=False),
+        pa.field("arrived_at", INSTANT, nullable=False),
+        pa.field(INGESTED_AT, INSTANT, nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """One refused record (or a whole delivery that could not be read: position -1).
+
+    ``payload`` is the record as it was sent: its JSON, or ``base64:…`` of bytes that are not text.
+    """
+
+    stream: str
+    shard: str
+    sequence: int
+    position: int
+    field: str
+    rule: str
+    remedy: str
+    payload: str
+    arrived_at: datetime
+    dataset: str | None = None
+    entity: str | None = None
+
+    @property
+    def quarantine_id(self) -> str:
+        """Identity of the refused record: its place in the stream."""
+        return f"{self.stream}/{self.shard}/{self.sequence}/{self.position}"
+
+
+def quarantine_schema() -> Schema:
+    """Return the Iceberg schema of the quarantine."""
+    return iceberg_schema(SCHEMA)
+
+
+def quarantine_partitioning(schema: Schema) -> PartitionSpec:
+    """Return the partitioning of the quarantine: by month of ingestion."""
+    source = schema.find_field(INGESTED_AT).field_id
+    return PartitionSpec(PartitionField(source_id=source, field_id=1000, transform=MonthTransform(), name="ingested_month"))
+
+
+def land_refusals(
+    load: Callable[[], Table],
+    refusals: Iterable[Refusal],
+    *,
+    checkpoints: Mapping[str, int],
+    ingested_at: datetime,
+    wait: Callable[[float], None] = time.sleep,
+) -> list[Refusal]:
+    """Keep refused records exactly once; return those that were not there before.
+
+    Raises
+    ------
+    CommitRefusedError, CommitUnknownError
+        See :func:`vintner.lake.commit.append_once`; the refusals may be landed again.
+    """
+    batch = {refusal.quarantine_id: refusal for refusal in refusals}
+
+    def plan(table: Table) -> tuple[Append | None, list[Refusal]]:
+        held = _held(table, batch)
+        fresh = [refusal for name, refusal in batch.items() if name not in held]
+        if not fresh:
+            return None, []
+        ledger = Ledger.of(table).advanced(checkpoints, {"quarantined": len(fresh)})
+        rows = [_row(refusal, ingested_at) for refusal in fresh]
+        return Append(pa.Table.from_pylist(rows, schema=SCHEMA), ledger.summary()), fresh
+
+    return append_once(load, plan, wait=wait)
+
+
+def _held(table: Table, batch: Mapping[str, Refusal]) -> set[str]:
+    if not batch or table.current_snapshot() is None:
+        return set()
+    found = table.scan(row_filter=In("quarantine_id", set(batch)), selected_fields=("quarantine_id",)).to_arrow()
+    return set(found["quarantine_id"].to_pylist())
+
+
+def _row(refusal: Refusal, ingested_at: datetime) -> dict[str, object]:
+    return {
+        **asdict(refusal),
+        "quarantine_id": refusal.quarantine_id,
+        "sequence": str(refusal.sequence),
+        INGESTED_AT: ingested_at,
+    }
