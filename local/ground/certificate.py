@@ -123,7 +123,7 @@ def _merge(bundles: Iterable[Path]) -> str:
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     """Write at once or not at all: another process may be reading."""
     staging = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
     staging.chmod(mode)
     staging.replace(path)
