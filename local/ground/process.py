@@ -147,7 +147,11 @@ class ChildProcess:
 
     def _lock_soon(self, descriptor: int) -> bool:
         """Take the lock; somebody who only asks whether the process runs holds it for a moment."""
-        return any(_try_lock(descriptor, fcntl.LOCK_EX) or time.sleep(_POLL_SECONDS) for _ in range(10))
+        for _ in range(10):
+            if _try_lock(descriptor, fcntl.LOCK_EX):
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
 
     @contextmanager
     def _open_log(self) -> Iterator[int]:
