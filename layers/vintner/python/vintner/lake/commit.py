@@ -26,10 +26,10 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.table import Table, Transaction
-from pyiceberg.table.update import AssertTableUUID
+from pyiceberg.table import Table
 
 from vintner.lake.errors import CommitRefusedError, CommitUnknownError
+from vintner.lake.staging import discard, stage, swap
 
 COMMIT_ID: Final = "vintner.commit-id"
 ATTEMPTS: Final = 8
@@ -74,19 +74,20 @@ def append_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable
     """
     commit_id = uuid.uuid4().hex
     table = load()
+    cause: Exception | None = None
     for attempt in range(ATTEMPTS):
         append, result = plan(table)
         if append is None:
             return result
-        staged = _stage(table, append, commit_id)
-        cause = _swap(table, staged)
+        staged = stage(table, append.rows, {**append.summary, COMMIT_ID: commit_id})
+        cause = swap(table, staged)
         if cause is None:
             return result
         table = _load_again(load, table, commit_id, cause)
         if landed(table, commit_id):
             return result
         if isinstance(cause, CommitFailedException):
-            _discard(staged)
+            discard(staged)
         if attempt < ATTEMPTS - 1:
             wait(FIRST_WAIT_S * 2**attempt * _spread(commit_id, attempt))
     name = ".".join(table.name())
@@ -100,35 +101,11 @@ def landed(table: Table, commit_id: str) -> bool:
     return any(s.summary is not None and s.summary.get(COMMIT_ID) == commit_id for s in table.metadata.snapshots)
 
 
-def _stage(table: Table, append: Append, commit_id: str) -> Transaction:
-    transaction = table.transaction()
-    transaction.append(append.rows, snapshot_properties={**append.summary, COMMIT_ID: commit_id})
-    return transaction
-
-
-def _swap(table: Table, staged: Transaction) -> Exception | None:
-    """Make the one attempt; return why it is not known to have landed, or None when it did."""
-    requirements = (*staged._requirements, AssertTableUUID(uuid=table.metadata.table_uuid))
-    try:
-        table.catalog.commit_table(table, requirements, staged._updates)
-    except Exception as cause:  # whatever it was, only the table itself can say what became of the commit
-        return cause
-    return None
-
-
 def _load_again(load: Callable[[], Table], table: Table, commit_id: str, cause: Exception) -> Table:
     try:
         return load()
-    except Exception as again:
+    except Exception as again:  # the table cannot be read, for whatever reason: nobody knows
         raise CommitUnknownError(table=".".join(table.name()), commit_id=commit_id, cause=repr(cause)) from again
-
-
-def _discard(staged: Transaction) -> None:
-    """Remove the files of an attempt that can no longer land."""
-    for producer in staged._snapshot_producers:
-        for data_file in producer._added_data_files:
-            staged._table.io.delete(data_file.file_path)
-        producer._clean_all_uncommitted()
 
 
 def _spread(commit_id: str, attempt: int) -> float:

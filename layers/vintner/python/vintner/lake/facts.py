@@ -15,19 +15,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, In, LessThanOrEqual
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
 
 from vintner.bitemporal.model import ENTITY, EVENT_TIME, INGESTED_AT, KNOWLEDGE_TIME, OP, VERSION_KEY
 from vintner.lake.commit import Append, append_once
 from vintner.lake.ledger import Ledger
 from vintner.lake.model import RECORD_ID, Dataset
+from vintner.lake.predicates import at_least, at_most, every, one_of
 
 Row = Mapping[str, Any]
 MANY_ENTITIES: Final = 500
@@ -36,17 +37,16 @@ MANY_ENTITIES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of each fact of a batch; every fact is in exactly one list."""
+    """What became of each fact of a batch: every fact is in exactly one of the first four lists.
 
-    kept: list[Row]
-    redelivered: list[Row]
-    duplicates: list[Row]
-    conflicts: list[Row]
+    ``held`` are the rows the lake has under the keys of the batch: those kept, and those that were there before.
+    """
 
-    @property
-    def accepted(self) -> list[Row]:
-        """The facts the lake now holds: kept, redelivered and duplicates."""
-        return [*self.kept, *self.redelivered, *self.duplicates]
+    kept: list[Row] = field(default_factory=list)
+    redelivered: list[Row] = field(default_factory=list)
+    duplicates: list[Row] = field(default_factory=list)
+    conflicts: list[Row] = field(default_factory=list)
+    held: list[Row] = field(default_factory=list)
 
 
 def land_facts(
@@ -65,19 +65,19 @@ def land_facts(
     load
         Returns the dataset's Iceberg table as it is now.
     facts
-        Rows of the dataset's schema without ``ingested_at``, in delivery order, ``record_id`` naming the delivery as
+        Rows of the dataset's schema (``ingested_at`` may be left out), in delivery order, ``record_id`` naming the delivery as
         ``stream/shard/sequence/position``.
     checkpoints
         Last sequence number of the batch by ``stream/shard``.
     ingested_at
-        The system time of the rows; the store's clock, never the sender's.
+        The system time of rows that do not carry one; the store's clock, never the sender's.
 
     Raises
     ------
     CommitRefusedError, CommitUnknownError
         See :func:`vintner.lake.commit.append_once`; the batch may be landed again.
     """
-    batch = list(facts)
+    batch: list[Row] = [{INGESTED_AT: ingested_at, **row} for row in facts]
 
     def plan(table: Table) -> tuple[Append | None, Judgement]:
         ledger = Ledger.of(table)
@@ -86,8 +86,8 @@ def land_facts(
         if not judged.kept and not fresh:
             return None, judged
         counts = {"kept": len(judged.kept), "duplicates": len(fresh)}
-        rows = [{**row, INGESTED_AT: ingested_at} for row in judged.kept]
-        arrow = pa.Table.from_pylist(rows, schema=dataset.schema).sort_by([(name, "ascending") for name in VERSION_KEY])
+        arrow = pa.Table.from_pylist(judged.kept, schema=dataset.schema)
+        arrow = arrow.sort_by([(name, "ascending") for name in VERSION_KEY])
         return Append(arrow, ledger.advanced(checkpoints, counts).summary()), judged
 
     return append_once(load, plan, wait=wait)
@@ -96,11 +96,12 @@ def land_facts(
 def judge(dataset: Dataset, batch: Iterable[Row], existing: Iterable[Row]) -> Judgement:
     """Sort a batch into kept, redelivered, duplicates and conflicts, against the versions already there."""
     held = {version_key(row): row for row in existing}
-    judged = Judgement([], [], [], [])
+    touched = {}
+    judged = Judgement()
     for row in batch:
-        other = held.get(version_key(row))
-        if other is None:
-            held[version_key(row)] = row
+        other = held.setdefault(version_key(row), row)
+        touched[version_key(row)] = other
+        if other is row:
             judged.kept.append(row)
         elif statement(dataset, other) != statement(dataset, row):
             judged.conflicts.append(row)
@@ -108,6 +109,7 @@ def judge(dataset: Dataset, batch: Iterable[Row], existing: Iterable[Row]) -> Ju
             judged.redelivered.append(row)
         else:
             judged.duplicates.append(row)
+    judged.held.extend(touched.values())
     return judged
 
 
@@ -115,8 +117,7 @@ def existing_versions(table: Table, dataset: Dataset, batch: list[Row]) -> list[
     """Read the versions the table holds that may share a version key with the batch."""
     if not batch or table.current_snapshot() is None:
         return []
-    fields = (*VERSION_KEY, OP, *dataset.values.names, RECORD_ID)
-    found = table.scan(row_filter=_around(batch), selected_fields=fields).to_arrow()
+    found = table.scan(row_filter=_around(batch), selected_fields=tuple(dataset.schema.names)).to_arrow()
     wanted = pa.array({row[ENTITY] for row in batch}, pa.string())
     rows: list[Row] = found.filter(pc.is_in(found[ENTITY], value_set=wanted)).to_pylist()
     return rows
@@ -137,11 +138,11 @@ def _around(batch: list[Row]) -> BooleanExpression:
     bounds: list[BooleanExpression] = []
     for clock in (EVENT_TIME, KNOWLEDGE_TIME):
         instants = [row[clock] for row in batch]
-        bounds += [GreaterThanOrEqual(clock, min(instants)), LessThanOrEqual(clock, max(instants))]
+        bounds += [at_least(clock, min(instants)), at_most(clock, max(instants))]
     entities = {row[ENTITY] for row in batch}
     if len(entities) <= MANY_ENTITIES:
-        bounds.append(In(ENTITY, entities))
-    return And(*bounds)
+        bounds.append(one_of(ENTITY, entities))
+    return every(bounds)
 
 
 def _is_new(record_id: str, ledger: Ledger) -> bool:

@@ -91,7 +91,9 @@ def ensure_database(catalog: Catalog, database: str) -> None:
 def _of_dataset(dataset: Dataset) -> TableDeclaration:
     schema = dataset_schema(dataset)
     properties = TABLE_PROPERTIES | dict(dataset.properties) | {"comment": dataset.doc}
-    return TableDeclaration(dataset.name, schema, partition_spec(dataset.layout, schema), sort_order(schema), properties)
+    return TableDeclaration(
+        dataset.name, schema, partition_spec(dataset.layout, schema), sort_order(schema), properties
+    )
 
 
 def _create(catalog: Catalog, database: str, warehouse: str, declared: TableDeclaration) -> None:

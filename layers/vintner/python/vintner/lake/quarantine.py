@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
-from pyiceberg.expressions import In
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
@@ -18,6 +17,7 @@ from pyiceberg.transforms import MonthTransform
 from vintner.bitemporal.model import INGESTED_AT, INSTANT
 from vintner.lake.commit import Append, append_once
 from vintner.lake.ledger import Ledger
+from vintner.lake.predicates import one_of
 from vintner.lake.schema import iceberg_schema
 
 TABLE: Final = "quarantine"
@@ -73,7 +73,9 @@ def quarantine_schema() -> Schema:
 def quarantine_partitioning(schema: Schema) -> PartitionSpec:
     """Return the partitioning of the quarantine: by month of ingestion."""
     source = schema.find_field(INGESTED_AT).field_id
-    return PartitionSpec(PartitionField(source_id=source, field_id=1000, transform=MonthTransform(), name="ingested_month"))
+    return PartitionSpec(
+        PartitionField(source_id=source, field_id=1000, transform=MonthTransform(), name="ingested_month")
+    )
 
 
 def land_refusals(
@@ -108,7 +110,7 @@ def land_refusals(
 def _held(table: Table, batch: Mapping[str, Refusal]) -> set[str]:
     if not batch or table.current_snapshot() is None:
         return set()
-    found = table.scan(row_filter=In("quarantine_id", set(batch)), selected_fields=("quarantine_id",)).to_arrow()
+    found = table.scan(row_filter=one_of("quarantine_id", batch), selected_fields=("quarantine_id",)).to_arrow()
     return set(found["quarantine_id"].to_pylist())
 
 

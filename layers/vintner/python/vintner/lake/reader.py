@@ -9,12 +9,13 @@ from typing import Protocol
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, In, LessThanOrEqual
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
 
 from vintner.bitemporal.model import ENTITY, INGESTED_AT, KNOWLEDGE_TIME, utc
 from vintner.lake.errors import TableMissingError
 from vintner.lake.model import Dataset
+from vintner.lake.predicates import at_most, every, one_of
 
 
 class FactReader(Protocol):
@@ -29,7 +30,8 @@ class FactReader(Protocol):
         ingested_to: datetime | None = None,
     ) -> pa.Table:
         """Return rows of ``dataset.schema``, in no order: versions of these entities (None: all), with a knowledge
-        time and an ingest time at or before the given instants (None: no bound)."""
+        time and an ingest time at or before the given instants (None: no bound).
+        """
         ...
 
 
@@ -66,13 +68,12 @@ class LakeReader:
         if entities is not None:
             if not entities:
                 return dataset.schema.empty_table()
-            bounds.append(In(ENTITY, set(entities)))
+            bounds.append(one_of(ENTITY, entities))
         if known_to is not None:
-            bounds.append(LessThanOrEqual(KNOWLEDGE_TIME, utc(known_to, field="known_to")))
+            bounds.append(at_most(KNOWLEDGE_TIME, utc(known_to, field="known_to")))
         if ingested_to is not None:
-            bounds.append(LessThanOrEqual(INGESTED_AT, utc(ingested_to, field="ingested_to")))
-        rows_where = And(AlwaysTrue(), AlwaysTrue(), *bounds)
-        found = self.table(dataset.name).scan(row_filter=rows_where).to_arrow()
+            bounds.append(at_most(INGESTED_AT, utc(ingested_to, field="ingested_to")))
+        found = self.table(dataset.name).scan(row_filter=every(bounds)).to_arrow()
         return found.select(dataset.schema.names).cast(dataset.schema)
 
     def table(self, name: str) -> Table:

@@ -56,10 +56,14 @@ def partition_spec(layout: Layout, schema: Schema) -> PartitionSpec:
     """Return the partition spec of a layout over ``schema``."""
     column, transform = _PARTITIONING[layout]
     source = schema.find_field(column).field_id
-    return PartitionSpec(PartitionField(source_id=source, field_id=1000, transform=transform, name=f"{column}_{transform}"))
+    return PartitionSpec(
+        PartitionField(source_id=source, field_id=1000, transform=transform, name=f"{column}_{transform}")
+    )
 
 
 def sort_order(schema: Schema) -> SortOrder:
     """Return the order facts are kept in: entity, event, knowledge, revision."""
     names = (ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ)
-    return SortOrder(*(SortField(source_id=schema.find_field(n).field_id, transform=IdentityTransform()) for n in names))
+    return SortOrder(
+        *(SortField(source_id=schema.find_field(n).field_id, transform=IdentityTransform()) for n in names)
+    )

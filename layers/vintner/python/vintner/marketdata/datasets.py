@@ -30,8 +30,9 @@ PRICES_DAILY: Final = Dataset(
         Column(name="open", type=pa.float64(), doc="First price, in the currency.", exclusive_minimum=0.0),
         Column(name="high", type=pa.float64(), doc="Highest price, in the currency.", exclusive_minimum=0.0),
         Column(name="low", type=pa.float64(), doc="Lowest price, in the currency.", exclusive_minimum=0.0),
-        Column(name="close", type=pa.float64(), doc="Closing price, in the currency.", required=True,
-               exclusive_minimum=0.0),
+        Column(
+            name="close", type=pa.float64(), doc="Closing price, in the currency.", required=True, exclusive_minimum=0.0
+        ),
         Column(name="volume", type=pa.float64(), doc="Shares traded.", minimum=0.0),
         Column(name="adj_close", type=pa.float64(), doc="Back-adjusted close as known then.", exclusive_minimum=0.0),
     ),
@@ -64,7 +65,17 @@ FACTOR_RETURNS: Final = Dataset(
 )
 
 DATASETS: Final = {
-    dataset.name: dataset
-    for dataset in (INSTRUMENTS, PRICES_DAILY, INDEX_MEMBERSHIP, MACRO_SERIES, FACTOR_RETURNS)
+    dataset.name: dataset for dataset in (INSTRUMENTS, PRICES_DAILY, INDEX_MEMBERSHIP, MACRO_SERIES, FACTOR_RETURNS)
 }
 """Every dataset by name."""
+
+
+def datasets_of(stream: str) -> dict[str, Dataset]:
+    """Return the datasets a stream carries, by name, those that others depend on first.
+
+    Examples
+    --------
+    >>> list(datasets_of(MACRO_DATA))
+    ['macro_series', 'factor_returns']
+    """
+    return {name: dataset for name, dataset in DATASETS.items() if dataset.stream == stream}

@@ -1,0 +1,11 @@
+"""Messages: the envelope records travel in, deliveries of a stream, and the producer."""
+
+from vintner.messaging.envelope import MAX_BYTES, MAX_RECORDS, SCHEMA, Envelope, decode, encode
+from vintner.messaging.errors import BatchTooLargeError, EnvelopeError, StreamUnavailableError
+from vintner.messaging.kinesis import Delivery, checkpoints, deliveries
+from vintner.messaging.producer import Entry, Producer, PutRecords
+
+__all__ = [
+    "MAX_BYTES", "MAX_RECORDS", "SCHEMA", "BatchTooLargeError", "Delivery", "Entry", "Envelope", "EnvelopeError",
+    "Producer", "PutRecords", "StreamUnavailableError", "checkpoints", "decode", "deliveries", "encode",
+]  # fmt: skip

@@ -1,0 +1,89 @@
+"""What is run beside a deployment: ``python -m vintner.aws migrate | register-tables | rebuild-online``.
+
+The deployment is named by the environment, as it is for the functions (:class:`vintner.aws.settings.Settings`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from vintner.aws.catalog import list_files, open_catalog
+from vintner.aws.online import DynamoOnlineStore
+from vintner.aws.rebuild import rebuild_online
+from vintner.aws.settings import Settings
+from vintner.errors import VintnerError
+from vintner.lake import LakeReader, declarations, migrate, register_table
+from vintner.marketdata import DATASETS
+
+Rows = list[dict[str, Any]]
+
+
+def migrate_tables(settings: Settings) -> Rows:
+    """Create and evolve the tables; one row a change."""
+    catalog = open_catalog(settings)
+    changes = migrate(catalog, settings.glue_database, settings.warehouse, DATASETS.values())
+    return [asdict(change) for change in changes]
+
+
+def register_tables(settings: Settings) -> Rows:
+    """Bring tables the catalog lost back from their metadata; one row a table."""
+    catalog = open_catalog(settings)
+    names = [declared.name for declared in declarations(DATASETS.values())]
+    found = (
+        register_table(catalog, settings.glue_database, settings.warehouse, name, list_files, DATASETS.get(name))
+        for name in names
+    )
+    return [asdict(one) for one in found if one is not None]
+
+
+def rebuild(settings: Settings) -> Rows:
+    """Put every version of the lake into the online store; one row a dataset."""
+    reader = LakeReader(open_catalog(settings), settings.glue_database)
+    store = DynamoOnlineStore(settings.online_table)
+    put = rebuild_online(reader, store, DATASETS.values(), _progress)
+    return [{"dataset": name, "versions": count} for name, count in put.items()]
+
+
+COMMANDS: Final[Mapping[str, tuple[Callable[[Settings], Rows], str]]] = {
+    "migrate": (migrate_tables, "create the declared tables, or evolve them; changes nothing the second time"),
+    "register-tables": (register_tables, "bring back tables the catalog lost, from the metadata beside their data"),
+    "rebuild-online": (rebuild, "put every version of the lake into the online store"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m vintner.aws", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print rows as JSON")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (_, text) in COMMANDS.items():
+        commands.add_parser(name, help=text, description=text).add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print rows as JSON"
+        )
+    chosen = parser.parse_args(arguments)
+    try:
+        rows = COMMANDS[chosen.command][0](Settings.from_environment())
+    except VintnerError as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(rows) if chosen.json else _lines(rows))
+    return 0
+
+
+def _lines(rows: Rows) -> str:
+    if not rows:
+        return "nothing to do"
+    return "\n".join("  ".join(str(value) for value in row.values()) for row in rows)
+
+
+def _progress(dataset: str, done: int, rows: int) -> None:
+    print(f"{dataset}: {done:,} of {rows:,} versions", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""The Glue catalog, and the S3 behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import boto3
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.glue import GlueCatalog
+
+from vintner.aws.settings import Settings
+
+ENDPOINT: Final = "AWS_ENDPOINT_URL"
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """Return the Iceberg catalog of a deployment.
+
+    Credentials, region and endpoints come from where every AWS SDK takes them; only PyArrow's S3 has to be told its
+    endpoint, since PyIceberg does not read the SDKs' variables for it.
+    """
+    properties = {
+        "warehouse": settings.warehouse,
+        "glue.region": settings.region,
+        "s3.region": settings.region,
+    }
+    for service in ("s3", "glue"):
+        endpoint = os.environ.get(f"{ENDPOINT}_{service.upper()}") or os.environ.get(ENDPOINT)
+        if endpoint:
+            properties[f"{service}.endpoint"] = endpoint
+    return GlueCatalog("vintner", **properties)
+
+
+def list_files(location: str) -> Iterator[str]:
+    """Yield the full locations of the objects under an ``s3://`` location."""
+    parts = urlsplit(location)
+    pages = boto3.client("s3").get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=parts.netloc, Prefix=parts.path.lstrip("/")):
+        for entry in page.get("Contents", ()):
+            yield f"s3://{parts.netloc}/{entry['Key']}"

@@ -1,0 +1,40 @@
+"""One attempt at one commit, taken apart: stage the files, swap the pointer, or discard what was staged.
+
+PyIceberg's transaction does all three in one call, with a retry that does not suit us (see
+:mod:`vintner.lake.commit`). What a transaction has staged is private to it; this module is the only one that looks.
+"""
+
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.update import AssertTableUUID
+
+
+def stage(table: Table, rows: pa.Table, summary: Mapping[str, str]) -> Transaction:
+    """Write data files and manifests of an append; nothing is visible yet."""
+    transaction = table.transaction()
+    transaction.append(rows, snapshot_properties=dict(summary))
+    return transaction
+
+
+def swap(table: Table, staged: Transaction) -> Exception | None:
+    """Ask the catalog once to make it visible; return why it is not known to have landed, or None when it did."""
+    requirements = (*staged._requirements, AssertTableUUID(uuid=table.metadata.table_uuid))
+    try:
+        table.catalog.commit_table(table, requirements, staged._updates)
+    except Exception as cause:  # noqa: BLE001 - whatever it was, only the table can say what became of the commit
+        return cause
+    return None
+
+
+def discard(staged: Transaction) -> None:
+    """Remove the files of an attempt that can no longer land."""
+    for producer in staged._snapshot_producers:
+        for data_file in producer._added_data_files:
+            staged._table.io.delete(data_file.file_path)
+        producer._clean_all_uncommitted()
