@@ -20,8 +20,8 @@ from vintner.lake.store import FactStore
 from vintner.lake.validate import parse_fact
 
 __all__ = [
-    "Append", "Change", "Column", "CommitRefusedError", "CommitUnknownError", "Dataset", "FactError", "FactReader", "FactStore",
-    "Judgement", "LakeReader", "Layout", "Ledger", "NoMetadataError", "Refusal", "Registered", "SchemaChangeError",
+    "Append", "Change", "Column", "CommitRefusedError", "CommitUnknownError", "Dataset", "FactError", "FactReader",
+    "FactStore", "Judgement", "LakeReader", "Layout", "Ledger", "NoMetadataError", "Refusal", "Registered", "SchemaChangeError",
     "TableMissingError", "append_once", "declarations", "ensure_database", "judge", "land_facts", "land_refusals",
     "landed", "load_table", "migrate", "parse_fact", "register_table",
 ]  # fmt: skip

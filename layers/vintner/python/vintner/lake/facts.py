@@ -65,8 +65,8 @@ def land_facts(
     load
         Returns the dataset's Iceberg table as it is now.
     facts
-        Rows of the dataset's schema (``ingested_at`` may be left out), in delivery order, ``record_id`` naming the delivery as
-        ``stream/shard/sequence/position``.
+        Rows of the dataset's schema (``ingested_at`` may be left out), in delivery order, ``record_id`` naming
+        the delivery as ``stream/shard/sequence/position``.
     checkpoints
         Last sequence number of the batch by ``stream/shard``.
     ingested_at

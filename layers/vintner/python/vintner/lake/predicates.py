@@ -1,5 +1,6 @@
-"""Filters over columns, as PyIceberg's expressions. (Its classes take their operands by position, which their
-generated types do not know; this is the one place that says so.)
+"""Filters over columns, as PyIceberg's expressions.
+
+Its classes take their operands by position, which their generated types do not know; only this module says so.
 """
 
 # mypy: disable-error-code="arg-type, call-arg"

@@ -29,8 +29,9 @@ class FactReader(Protocol):
         known_to: datetime | None = None,
         ingested_to: datetime | None = None,
     ) -> pa.Table:
-        """Return rows of ``dataset.schema``, in no order: versions of these entities (None: all), with a knowledge
-        time and an ingest time at or before the given instants (None: no bound).
+        """Return versions of these entities (None: all) as rows of ``dataset.schema``, in no order.
+
+        Their knowledge time and ingest time are at or before the given instants (None: no bound).
         """
         ...
 

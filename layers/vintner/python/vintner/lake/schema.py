@@ -30,12 +30,12 @@ _PARTITIONING: Final[dict[Layout, tuple[str, Transform[int, int]]]] = {
 
 
 def iceberg_schema(arrow: pa.Schema) -> Schema:
-    """Return the Iceberg schema of an Arrow schema, with ids in column order from 1.
+    r"""Return the Iceberg schema of an Arrow schema, with ids in column order from 1.
 
     Examples
     --------
     >>> str(iceberg_schema(pa.schema([pa.field("entity", pa.string(), nullable=False)])))
-    'table {\\n  1: entity: required string\\n}'
+    'table {\n  1: entity: required string\n}'
     """
     return assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(arrow))
 
