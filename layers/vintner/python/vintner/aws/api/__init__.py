@@ -1,0 +1,26 @@
+"""What the HTTP APIs share: checked parameters, JSON answers, problem documents, and their description."""
+
+from vintner.aws.api.documents import JSON, cell, json_body, table_document
+from vintner.aws.api.openapi import Operation, openapi_document
+from vintner.aws.api.parameters import Entity, Instant, Parameters, broken_rule, from_body, from_query
+from vintner.aws.api.problems import PROBLEM_JSON, ParameterError, TooLargeError, is_fault, problem_document
+
+__all__ = [
+    "JSON",
+    "PROBLEM_JSON",
+    "Entity",
+    "Instant",
+    "Operation",
+    "ParameterError",
+    "Parameters",
+    "TooLargeError",
+    "broken_rule",
+    "cell",
+    "from_body",
+    "from_query",
+    "is_fault",
+    "json_body",
+    "openapi_document",
+    "problem_document",
+    "table_document",
+]

@@ -1,0 +1,118 @@
+"""Every error an API can answer with, mapped once to a problem document (RFC 9457).
+
+An error not listed here is a fault of ours: its text is logged and never sent, and the answer carries the request's id
+so that the log can be found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from vintner.bitemporal.model import NaiveTimeError
+from vintner.errors import VintnerError
+from vintner.features.errors import SpineError, UnknownDatasetError, UnknownViewError
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+
+class ParameterError(VintnerError, ValueError):
+    """A parameter of a request breaks a rule."""
+
+    template = "{parameter} {rule}; {remedy}"
+
+
+class TooLargeError(VintnerError, ValueError):
+    """A request asks for more than one answer can hold."""
+
+    template = "{parameter} {rule}; {remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one type of error is told. ``parameter`` and ``remedy`` are templates over the error's data."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+    parameter: str = "{parameter}"
+    remedy: str = "{remedy}"
+
+
+_KINDS: Final[dict[type[Exception], _Kind]] = {
+    ParameterError: _Kind(HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid"),
+    NaiveTimeError: _Kind(
+        HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "{field}", "give {value}+00:00"
+    ),
+    SpineError: _Kind(HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "rows"),
+    UnknownViewError: _Kind(HTTPStatus.NOT_FOUND, "unknown-view", "No such feature view", "view", "use one of: {known}"),
+    UnknownDatasetError: _Kind(
+        HTTPStatus.NOT_FOUND, "unknown-dataset", "No such dataset", "dataset", "use one of: {known}"
+    ),
+    TooLargeError: _Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "More than one answer can hold"),
+}
+
+_ROUTE: Final = _Kind(
+    HTTPStatus.NOT_FOUND, "unknown-route", "No such route", "path", "see the API's OpenAPI document for its routes"
+)
+_FAULT: Final = _Kind(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal-error",
+    "The request failed",
+    "",
+    "try again; if it fails again, report the instance given here",
+)
+
+
+def is_fault(error: Exception) -> bool:
+    """Return whether ``error`` is a fault of ours and not of the request."""
+    return not isinstance(error, NotFoundError) and _kind_of(error) is _FAULT
+
+
+def problem_document(error: Exception, *, instance: str) -> dict[str, Any]:
+    """Return the problem document that tells ``error``.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    instance
+        Identity of this occurrence: the request's id.
+
+    Returns
+    -------
+    dict
+        ``type``, ``title``, ``status``, ``detail``, ``instance``, and where the request is at fault ``parameter`` and
+        ``remedy``.
+
+    Examples
+    --------
+    >>> problem_document(ParameterError(parameter="known_at", rule="is missing", remedy="add it"), instance="r-1")[
+    ...     "detail"]
+    'known_at is missing; add it'
+    """
+    kind = _ROUTE if isinstance(error, NotFoundError) else _kind_of(error)
+    data = error.data if isinstance(error, VintnerError) else {}
+    document: dict[str, Any] = {
+        "type": f"urn:vintner:problem:{kind.slug}",
+        "title": kind.title,
+        "status": kind.status.value,
+        "detail": _detail(error, kind),
+        "instance": instance,
+    }
+    if kind.parameter:
+        document["parameter"] = kind.parameter.format(**data)
+    return document | {"remedy": kind.remedy if kind is _FAULT else kind.remedy.format(**data)}
+
+
+def _kind_of(error: Exception) -> _Kind:
+    return next((_KINDS[base] for base in type(error).__mro__ if base in _KINDS), _FAULT)
+
+
+def _detail(error: Exception, kind: _Kind) -> str:
+    if kind is _FAULT:
+        return "Something failed on our side; the log has the cause under this instance."
+    return "There is no route with this method and path." if kind is _ROUTE else str(error)

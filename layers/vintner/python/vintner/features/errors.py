@@ -1,0 +1,36 @@
+"""Errors of feature views and of the store that serves them."""
+
+from vintner.errors import VintnerError
+
+
+class UnknownViewError(VintnerError, LookupError):
+    """No feature view of this name is declared."""
+
+    template = "there is no feature view {view!r}; the views are: {known}"
+
+
+class UnknownDatasetError(VintnerError, LookupError):
+    """No dataset of this name is declared."""
+
+    template = "there is no dataset {dataset!r}; the datasets are: {known}"
+
+
+class SpineError(VintnerError, ValueError):
+    """A spine cannot be answered as it was given."""
+
+    template = "spine column {column!r} {rule}; {remedy}"
+
+
+class OnlineRowError(VintnerError, ValueError):
+    """A row cannot be kept in the online store."""
+
+    template = "{dataset}: field {field!r} of row {position} is {value!r}: {rule}; {remedy}"
+
+
+class ConflictingVersionsError(VintnerError, ValueError):
+    """Two rows have one version key and different values. Neither may win, so nothing was written."""
+
+    template = (
+        "{dataset}: two rows state version {version} of {entity!r} differently; "
+        "give the later one a larger revision_seq or knowledge_time"
+    )
