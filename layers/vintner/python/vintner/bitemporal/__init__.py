@@ -1,0 +1,63 @@
+"""Facts with three clocks, and reads of them at a point in time."""
+
+from vintner.bitemporal.audit import FINDING_FIELDS, LeakReport, audit_leaks
+from vintner.bitemporal.errors import (
+    FactSourceError,
+    FactTableError,
+    NegativeSpanError,
+    SpineTableError,
+    VersionConflictError,
+)
+from vintner.bitemporal.join import TIME, FactSource, as_of_join
+from vintner.bitemporal.model import (
+    CLOCKS,
+    ENTITY,
+    EVENT_TIME,
+    FACT_KEY,
+    INGESTED_AT,
+    INSTANT,
+    KNOWLEDGE_TIME,
+    OP,
+    REVISION_SEQ,
+    SYSTEM_FIELDS,
+    VERSION_KEY,
+    NaiveTimeError,
+    Operation,
+    fact_schema,
+    utc,
+)
+from vintner.bitemporal.reads import as_of, exact, history, next_event, vintage
+
+__all__ = [
+    "CLOCKS",
+    "ENTITY",
+    "EVENT_TIME",
+    "FACT_KEY",
+    "FINDING_FIELDS",
+    "INGESTED_AT",
+    "INSTANT",
+    "KNOWLEDGE_TIME",
+    "OP",
+    "REVISION_SEQ",
+    "SYSTEM_FIELDS",
+    "TIME",
+    "VERSION_KEY",
+    "FactSource",
+    "FactSourceError",
+    "FactTableError",
+    "LeakReport",
+    "NaiveTimeError",
+    "NegativeSpanError",
+    "Operation",
+    "SpineTableError",
+    "VersionConflictError",
+    "as_of",
+    "as_of_join",
+    "audit_leaks",
+    "exact",
+    "fact_schema",
+    "history",
+    "next_event",
+    "utc",
+    "vintage",
+]

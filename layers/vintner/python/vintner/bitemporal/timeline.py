@@ -1,0 +1,160 @@
+"""The answer of an as-of read as a function of time: per key, the steps at which it changes.
+
+A spine of any size then needs one ordinary as-of join on one clock. Two kinds of steps:
+
+**Fixed knowledge** (everything as known at one instant K, event cut E moving):
+
+1. keep, per fact, the version with the largest ``(knowledge_time, revision_seq)``, and drop the fact when it is a
+   tombstone; what is left is the vintage;
+2. each fact of the vintage is a step at its event time.
+
+**Rolling knowledge** (decision time T moving, E = T and K = T - delay):
+
+1. A version can matter from ``start = max(knowledge_time + delay, event_time)``: only then is it both known and not
+   in the future. A future-dated fact so waits for its event.
+2. Per key, order the versions by ``(start, event_time, knowledge_time, revision_seq)``. A version *leads* when no
+   earlier one has a later event, and it is the last of its start. At T the newest leader is the winning version of
+   the newest event; versions that never lead, such as late restatements of old periods, are dropped.
+3. If no leader is a tombstone, the leaders are the steps.
+4. Where a tombstone leads, the answer falls back to an older event, until the next leader. This *gap* is settled at
+   each start inside it:
+
+   a. a fact lives in *spans*, from an upsert to the tombstone that ends it; revisions do not end a span;
+   b. among spans that never end, the newest event is a running maximum, hence an as-of join;
+   c. among spans that end, it is the newest event whose span contains the start (few, so by plain comparison);
+   d. the larger of both is the event, and its version known at the start is the step. None is a step to null.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from vintner.bitemporal.engine import LATEST, query
+from vintner.bitemporal.versions import Versions
+
+_VINTAGE: Final = """
+    SELECT key, event, row FROM versions
+    QUALIFY row_number() OVER (PARTITION BY key, event ORDER BY known DESC, seq DESC) = 1 AND NOT dead
+"""
+
+_RANKED: Final = """
+    SELECT key, start, event, dead, row, lead(start) OVER in_order AS next_start,
+           max(event) OVER (in_order ROWS UNBOUNDED PRECEDING) AS newest
+    FROM (SELECT *, greatest(known + {delay}, event) AS start FROM versions WHERE known <= {latest})
+    WINDOW in_order AS (PARTITION BY key ORDER BY start, event, known, seq)
+"""
+
+_LEADERS: Final = f"""
+    SELECT key, start, event, row FROM ({_RANKED}) WHERE next_start IS DISTINCT FROM start AND event >= newest
+"""  # noqa: S608 - made of constants
+
+_WITH_GAPS: Final = f"""
+    WITH marks AS (
+        SELECT *, event >= newest AS leads FROM ({_RANKED}) WHERE next_start IS DISTINCT FROM start
+    ), led AS MATERIALIZED (
+        SELECT *, last_value(CASE WHEN leads THEN dead END IGNORE NULLS)
+                      OVER (PARTITION BY key ORDER BY start ROWS UNBOUNDED PRECEDING) AS in_gap
+        FROM marks
+    ), gaps AS MATERIALIZED (
+        SELECT key, start FROM led WHERE in_gap
+    ), states AS MATERIALIZED (
+        SELECT key, event, known + {{delay}} AS since, dead, row FROM versions
+        WHERE known <= {{latest}} AND key IN (SELECT key FROM gaps)
+        QUALIFY row_number() OVER (PARTITION BY key, event, known ORDER BY seq DESC) = 1
+    ), runs AS (
+        SELECT *, count(*) FILTER (dead) OVER (PARTITION BY key, event ORDER BY since
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS run
+        FROM states
+    ), spans AS MATERIALIZED (
+        SELECT key, event, greatest(min(since) FILTER (NOT dead), event) AS start, min(since) FILTER (dead) AS stop
+        FROM runs GROUP BY key, event, run HAVING count(*) FILTER (NOT dead) > 0
+    ), lasting AS (
+        SELECT key, start, max(max(event)) OVER (PARTITION BY key ORDER BY start) AS event
+        FROM spans WHERE stop IS NULL GROUP BY key, start
+    ), ending AS (
+        SELECT g.key, g.start, max(s.event) AS event
+        FROM gaps g JOIN spans s ON g.key = s.key AND s.start <= g.start AND g.start < s.stop
+        GROUP BY g.key, g.start
+    ), newest AS (
+        SELECT g.key, g.start, greatest(l.event, e.event) AS event
+        FROM gaps g
+        ASOF LEFT JOIN lasting l ON g.key = l.key AND g.start >= l.start
+        LEFT JOIN ending e ON g.key = e.key AND g.start = e.start
+    )
+    SELECT key, start, event, row FROM led WHERE leads AND NOT dead
+    UNION ALL
+    SELECT n.key, n.start, n.event, s.row
+    FROM newest n ASOF LEFT JOIN states s ON n.key = s.key AND n.event = s.event AND n.start >= s.since
+"""  # noqa: S608 - made of constants
+
+_LOOK_UP: Final = """
+    SELECT spine.position, {answer} AS row
+    FROM spine ASOF LEFT JOIN steps ON spine.key = steps.key AND spine.time >= steps.start
+"""
+
+
+def vintage_rows(versions: Versions) -> pa.Table:
+    """Return the facts that exist by all of ``versions``: key, event, row; one row per fact.
+
+    Examples
+    --------
+    >>> from vintner.bitemporal.model import fact_schema
+    >>> from vintner.bitemporal.versions import versions_of
+    >>> vintage_rows(versions_of(fact_schema(pa.schema([])).empty_table())).num_rows
+    0
+    """
+    return query(_VINTAGE, versions=versions.index)
+
+
+def fixed_steps(versions: Versions) -> pa.Table:
+    """Return the steps by event time of what all of ``versions`` say: key, start, event, row.
+
+    Examples
+    --------
+    >>> from vintner.bitemporal.model import fact_schema
+    >>> from vintner.bitemporal.versions import versions_of
+    >>> fixed_steps(versions_of(fact_schema(pa.schema([])).empty_table())).column_names
+    ['key', 'start', 'event', 'row']
+    """
+    live = vintage_rows(versions)
+    return live.select(["key", "event", "event", "row"]).rename_columns(["key", "start", "event", "row"])
+
+
+def rolling_steps(versions: Versions, *, delay: int) -> pa.Table:
+    """Return the steps by decision time: key, start, event, row; a null row is a step to "no answer".
+
+    Parameters
+    ----------
+    versions
+        Every version known by the last decision time less ``delay``.
+    delay
+        Availability delay in microseconds, zero or more.
+
+    Examples
+    --------
+    >>> from vintner.bitemporal.model import fact_schema
+    >>> from vintner.bitemporal.versions import versions_of
+    >>> rolling_steps(versions_of(fact_schema(pa.schema([])).empty_table()), delay=0).num_rows
+    0
+    """
+    sql = _WITH_GAPS if versions.has_tombstones else _LEADERS
+    return query(sql.format(delay=delay, latest=LATEST - delay), versions=versions.index)
+
+
+def look_up(spine: pa.Table, steps: pa.Table, *, ttl: int | None) -> pa.Table:
+    """Return for each row of ``spine`` (position, key, time) the row of the step it stands on: position, row.
+
+    The row is null where no step has been reached, where the step is to nothing, and where the event is older than
+    ``ttl`` microseconds. The order of the result is not that of the spine.
+
+    Examples
+    --------
+    >>> spine = pa.table({"position": [0, 1], "key": [0, 0], "time": [5, 25]})
+    >>> steps = pa.table({"key": [0], "start": [10], "event": [9], "row": [7]})
+    >>> sorted(zip(*look_up(spine, steps, ttl=None).to_pydict().values()))
+    [(0, None), (1, 7)]
+    """
+    answer = "steps.row" if ttl is None else f"CASE WHEN spine.time - steps.event <= {ttl} THEN steps.row END"
+    return query(_LOOK_UP.format(answer=answer), spine=spine, steps=steps)
