@@ -21,7 +21,7 @@ from vintner.lake.validate import parse_fact
 
 __all__ = [
     "Append", "Change", "Column", "CommitRefusedError", "CommitUnknownError", "Dataset", "FactError", "FactReader",
-    "FactStore", "Judgement", "LakeReader", "Layout", "Ledger", "NoMetadataError", "Refusal", "Registered", "SchemaChangeError",
-    "TableMissingError", "append_once", "declarations", "ensure_database", "judge", "land_facts", "land_refusals",
-    "landed", "load_table", "migrate", "parse_fact", "register_table",
+    "FactStore", "Judgement", "LakeReader", "Layout", "Ledger", "NoMetadataError", "Refusal", "Registered",
+    "SchemaChangeError", "TableMissingError", "append_once", "declarations", "ensure_database", "judge",
+    "land_facts", "land_refusals", "landed", "load_table", "migrate", "parse_fact", "register_table",
 ]  # fmt: skip

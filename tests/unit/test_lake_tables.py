@@ -1,0 +1,170 @@
+"""Migration and registration: the tables are what is declared, and come back after the catalog is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+import pyarrow as pa
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+
+from vintner.lake import (
+    Column,
+    LakeReader,
+    NoMetadataError,
+    SchemaChangeError,
+    TableMissingError,
+    declarations,
+    ensure_database,
+    land_facts,
+    load_table,
+    migrate,
+    register_table,
+)
+from vintner.lake.staging import stage
+from vintner.marketdata import DATASETS, MACRO_SERIES
+
+DATABASE = "facts"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def open_catalog(folder: Path, name: str) -> SqlCatalog:
+    catalog = SqlCatalog(name, uri=f"sqlite:///{folder}/{name}.db", warehouse=folder.as_uri())
+    ensure_database(catalog, DATABASE)
+    return catalog
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[SqlCatalog]:
+    catalog = open_catalog(tmp_path, "first")
+    yield catalog
+    catalog.close()
+
+
+def fact(number: int) -> dict[str, object]:
+    return {
+        "entity": f"series{number % 5}",
+        "event_time": datetime(2000 + number, 1, 1, tzinfo=UTC),
+        "knowledge_time": datetime(2000 + number, 2, 1, tzinfo=UTC),
+        "revision_seq": 0,
+        "op": "upsert",
+        "value": float(number),
+        "source": "test",
+        "record_id": f"s/0/{number}/0",
+    }
+
+
+def land(catalog, numbers, shard="s/0"):
+    load = partial(load_table, catalog, DATABASE, MACRO_SERIES.name)
+    rows = [fact(number) for number in numbers]
+    return land_facts(load, MACRO_SERIES, rows, checkpoints={shard: max(numbers)}, ingested_at=NOW)
+
+
+def read(catalog):
+    return sorted(LakeReader(catalog, DATABASE).read(MACRO_SERIES)["value"].to_pylist())
+
+
+def list_files(location):
+    return [str(path) for path in sorted(Path(location).glob("*"))]
+
+
+def test_migration_makes_every_declared_table_and_then_nothing_more(catalog, tmp_path):
+    changes = migrate(catalog, DATABASE, str(tmp_path), DATASETS.values())
+    assert [(change.table, change.what) for change in changes] == [
+        (name, "created") for name in [*DATASETS, "quarantine"]
+    ]
+    assert migrate(catalog, DATABASE, str(tmp_path), DATASETS.values()) == []
+    for declared in declarations(DATASETS.values()):
+        table = load_table(catalog, DATABASE, declared.name)
+        assert table.schema().as_struct() == declared.schema.as_struct()
+        assert table.spec() == declared.partitioning
+        assert table.sort_order().fields == declared.order.fields
+
+
+def test_a_new_column_is_added_and_older_rows_have_no_value(catalog, tmp_path):
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    land(catalog, [1])
+    wider = replace(MACRO_SERIES, columns=(*MACRO_SERIES.columns, Column(name="unit", type=pa.string(), doc="Unit.")))
+    changes = migrate(catalog, DATABASE, str(tmp_path), [wider])
+    assert ("macro_series", "added column unit") in {(change.table, change.what) for change in changes}
+    assert LakeReader(catalog, DATABASE).read(wider)["unit"].to_pylist() == [None]
+    assert read(catalog) == [1.0], "the older declaration still reads"
+
+
+def test_a_change_that_would_reinterpret_what_is_stored_is_refused(catalog, tmp_path):
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    narrower = replace(MACRO_SERIES, columns=(Column(name="value", type=pa.string(), doc="As text."),))
+    with pytest.raises(SchemaChangeError) as caught:
+        migrate(catalog, DATABASE, str(tmp_path), [narrower])
+    assert (caught.value.column, caught.value.present, caught.value.declared) == ("value", "double", "string")
+    assert "another name" in caught.value.remedy
+
+
+def test_a_missing_table_is_named_with_the_remedy(catalog):
+    with pytest.raises(TableMissingError, match=r"facts\.macro_series .* migrate"):
+        LakeReader(catalog, DATABASE).read(MACRO_SERIES)
+
+
+def test_writers_at_once_lose_and_double_nothing(catalog, tmp_path):
+    """Four writers, each landing the same ten facts and five of its own, in batches of five."""
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    failures = []
+
+    def write(writer):
+        try:
+            for batch in ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10 * writer + n for n in range(5)]):
+                land(catalog, batch, shard=f"s/{writer}")
+        except Exception as failure:
+            failures.append(failure)
+
+    threads = [Thread(target=write, args=(writer,)) for writer in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert read(catalog) == [float(n) for n in [*range(10), *(10 * w + n for w in range(1, 5) for n in range(5))]]
+
+
+def test_tables_come_back_after_the_catalog_is_lost_and_stay_writable(catalog, tmp_path):
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    for start in range(0, 60, 5):
+        land(catalog, range(start, start + 5))
+    new = open_catalog(tmp_path, "second")
+    registered = register_table(new, DATABASE, str(tmp_path), "macro_series", list_files, MACRO_SERIES)
+    assert registered is not None
+    assert (registered.rows, registered.recovered) == (60, 0)
+    assert "/00012-" in registered.metadata
+    assert register_table(new, DATABASE, str(tmp_path), "macro_series", list_files, MACRO_SERIES) is None
+    assert land(new, range(58, 62)).kept[0]["value"] == 60.0
+    assert read(new) == [float(n) for n in range(62)]
+    new.close()
+
+
+def test_rows_of_every_candidate_for_the_newest_version_come_back_once(catalog, tmp_path):
+    """A writer was stopped after writing its metadata: whether it had won, the files do not say."""
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    land(catalog, [1, 2])
+    table = load_table(catalog, DATABASE, MACRO_SERIES.name)
+    other = pa.Table.from_pylist([{**fact(n), "ingested_at": NOW} for n in (2, 3)], schema=MACRO_SERIES.schema)
+    staged = stage(table, other, {})
+    location = next(Path(f"{tmp_path}/macro_series/metadata").glob("00001-*.metadata.json"))
+    rival = location.with_name("00002-ffffffff-0000-0000-0000-000000000000.metadata.json")
+    rival.write_text(staged.table_metadata.model_dump_json(by_alias=True))
+    land(catalog, [4])
+    new = open_catalog(tmp_path, "second")
+    registered = register_table(new, DATABASE, str(tmp_path), "macro_series", list_files, MACRO_SERIES)
+    assert registered is not None
+    assert read(new) == [1.0, 2.0, 3.0, 4.0]
+    assert registered.recovered == 1
+    new.close()
+
+
+def test_a_folder_without_metadata_is_named(catalog, tmp_path):
+    with pytest.raises(NoMetadataError, match="macro_series"):
+        register_table(catalog, DATABASE, str(tmp_path), "macro_series", list_files, MACRO_SERIES)
