@@ -68,9 +68,17 @@ class NotDeployedError(GroundError):
     template = "{what} was not found; deploy the platform first: make deploy ENV={environment}"
 
 
-class CredentialsMissingError(GroundError):
+class NotSignedInError(GroundError):
     """An account was asked for, but there are no credentials for it."""
 
     template = (
         "Environment {environment!r} lives in an AWS account, and {reason}; sign in first, for instance: aws sso login"
+    )
+
+
+class WrongAccountError(GroundError):
+    """The caller is signed in to another account than the environment's."""
+
+    template = (
+        "Environment {environment!r} belongs to account {wanted}, but you are signed in to {found}; sign in to {wanted}"
     )

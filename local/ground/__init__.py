@@ -1,6 +1,17 @@
-"""The laptop ground's processes: MiniStack and the Athena endpoint."""
+"""The laptop ground's processes, and the deployment of the platform to it or to an account."""
 
 from local.ground.config import DEFAULT_STATE_DIR, PROJECT, GroundConfig
+from local.ground.deploy import deploy, deployment, register_tables
+from local.ground.deployment import Deployment
 from local.ground.ground import Ground
 
-__all__ = ["DEFAULT_STATE_DIR", "PROJECT", "Ground", "GroundConfig"]
+__all__ = [
+    "DEFAULT_STATE_DIR",
+    "PROJECT",
+    "Deployment",
+    "Ground",
+    "GroundConfig",
+    "deploy",
+    "deployment",
+    "register_tables",
+]

@@ -48,8 +48,8 @@ def scrubbed(environment: Mapping[str, str] | None = None) -> dict[str, str]:
 
     Examples
     --------
-    >>> scrubbed({"AWS_PROFILE": "work", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/home/me"})
-    {'HOME': '/home/me'}
+    >>> scrubbed({"AWS_PROFILE": "work", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"})
+    {'LANG': 'C.UTF-8'}
     """
     source = os.environ if environment is None else environment
     return {

@@ -17,12 +17,16 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
+
+import boto3
+import botocore.session
+from botocore.config import Config
 
 from local.errors import GroundNotRunningError, GroundRunningElsewhereError, GroundStartError, PortTakenError
 from local.ground.certificate import ServerCertificate, ensure_certificate
-from local.ground.config import PROJECT, GroundConfig
-from local.ground.environment import client_settings, ministack_settings, scrubbed, strays
+from local.ground.config import PROJECT, REGION, GroundConfig
+from local.ground.environment import ROOT_CREDENTIALS, client_settings, ministack_settings, scrubbed, strays
 from local.ground.process import ChildProcess, kill_strays
 
 _START_SECONDS: Final = 60.0
@@ -126,6 +130,39 @@ class Ground:
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return a whole environment for a client process: ``base`` (else ours), without strays, with ours added."""
         return {**scrubbed(base), **self.client_env()}
+
+    def session(self) -> boto3.Session:
+        """Return a session of the ground's root user, blind to the caller's own AWS settings.
+
+        Its clients need :meth:`client_options`; :meth:`client` puts both together.
+        """
+        nowhere = {
+            name: (None, None, default, None)
+            for name, default in (("profile", None), ("config_file", os.devnull), ("credentials_file", os.devnull))
+        }
+        return boto3.Session(
+            botocore_session=botocore.session.Session(session_vars=nowhere),
+            aws_access_key_id=ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+    def client_options(self) -> dict[str, Any]:
+        """Return what a client of :meth:`session` has to be made with."""
+        bundle = self.config.state_dir / "tls" / "ca-bundle.pem"
+        return {"endpoint_url": self.endpoint, "verify": str(bundle), "config": Config(proxies={})}
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service of this ground; Athena's is the ground's own endpoint.
+
+        Examples
+        --------
+        >>> ground.client("kinesis").list_streams()["StreamNames"]  # doctest: +SKIP
+        """
+        options = self.client_options()
+        if service == "athena":
+            options["endpoint_url"] = self.athena_endpoint
+        return self.session().client(service, **options)
 
     def strays(self, environment: Mapping[str, str]) -> list[str]:
         """Return the variables of ``environment`` that a client of this ground has to unset."""

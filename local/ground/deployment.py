@@ -1,0 +1,129 @@
+"""Where the parts of a deployed platform are, by the names its templates give them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from local.errors import NotDeployedError
+
+
+class ApiLookup(Protocol):
+    """The part of an API Gateway v2 client that is needed here."""
+
+    def get_paginator(self, operation_name: str) -> Any:
+        """Return a paginator of an operation."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """Names and addresses of one deployment.
+
+    Every name follows from the environment, the account and the region; only the API's address is looked up.
+    """
+
+    environment: str
+    account: str
+    region: str
+    api_url: str
+
+    @property
+    def prefix(self) -> str:
+        """What every name starts with."""
+        return f"vintner-{self.environment}"
+
+    @property
+    def market_stream(self) -> str:
+        """Stream of market data."""
+        return f"{self.prefix}-market-data"
+
+    @property
+    def macro_stream(self) -> str:
+        """Stream of macro data."""
+        return f"{self.prefix}-macro-data"
+
+    @property
+    def market_function(self) -> str:
+        """Function that lands market data."""
+        return f"{self.prefix}-market-data-processor"
+
+    @property
+    def macro_function(self) -> str:
+        """Function that lands macro data."""
+        return f"{self.prefix}-macro-data-processor"
+
+    @property
+    def api_function(self) -> str:
+        """Function behind the HTTP API."""
+        return f"{self.prefix}-features-api"
+
+    @property
+    def glue_database(self) -> str:
+        """Database of the catalog."""
+        return f"vintner_{self.environment}"
+
+    @property
+    def lake_bucket(self) -> str:
+        """Bucket of the Iceberg tables."""
+        return self._bucket("lake")
+
+    @property
+    def warehouse(self) -> str:
+        """Location of the Iceberg tables."""
+        return f"s3://{self.lake_bucket}/lake"
+
+    @property
+    def athena_bucket(self) -> str:
+        """Bucket of query results."""
+        return self._bucket("athena")
+
+    @property
+    def dead_letters_bucket(self) -> str:
+        """Bucket of deliveries that no processor could land."""
+        return self._bucket("dead-letters")
+
+    @property
+    def workgroup(self) -> str:
+        """Athena workgroup."""
+        return self.prefix
+
+    @property
+    def online_table(self) -> str:
+        """DynamoDB table of the online store."""
+        return f"{self.prefix}-online"
+
+    def settings(self) -> dict[str, str]:
+        """Return the variables by which the library's commands find this deployment."""
+        return {
+            "VINTNER_ENVIRONMENT": self.environment,
+            "VINTNER_GLUE_DATABASE": self.glue_database,
+            "VINTNER_WAREHOUSE": self.warehouse,
+            "VINTNER_ONLINE_TABLE": self.online_table,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def as_dict(self) -> dict[str, str]:
+        """Return every name and address, for reports."""
+        names = [name for name, value in vars(type(self)).items() if isinstance(value, property)]
+        return {**asdict(self), **{name: str(getattr(self, name)) for name in names}}
+
+    def _bucket(self, purpose: str) -> str:
+        return f"{self.prefix}-{purpose}-{self.account}-{self.region}"
+
+
+def find_api(client: ApiLookup, environment: str) -> tuple[str, str]:
+    """Return the id and the address of the environment's HTTP API.
+
+    Raises
+    ------
+    NotDeployedError
+        There is no such API.
+    """
+    wanted = f"vintner-{environment}-features"
+    for page in client.get_paginator("get_apis").paginate():
+        for api in page["Items"]:
+            if api["Name"] == wanted:
+                return str(api["ApiId"]), str(api["ApiEndpoint"])
+    raise NotDeployedError(what=f"HTTP API {wanted}", environment=environment)

@@ -1,0 +1,25 @@
+"""What every test shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No deadline: the machine may be busy, and a test's verdict never depends on that.
+settings.register_profile("vintner", deadline=None, print_blob=True)
+settings.load_profile("vintner")
+
+# Folders whose tests share something that is expensive to make; each runs on one worker from start to end.
+_ONE_WORKER = ("e2e", "infra")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(root).parts[0]
+        if folder == "e2e":
+            item.add_marker(pytest.mark.e2e)
+        if folder in _ONE_WORKER:
+            item.add_marker(pytest.mark.xdist_group(folder))
