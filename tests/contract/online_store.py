@@ -70,7 +70,9 @@ def day(number: int, hour: int = 0) -> datetime:
     return datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number, hours=hour)
 
 
-def row(entity: str, event: datetime, known: datetime, seq: int = 0, op: str = "upsert", **values: Any) -> dict[str, Any]:
+def row(
+    entity: str, event: datetime, known: datetime, seq: int = 0, op: str = "upsert", **values: Any
+) -> dict[str, Any]:
     clocks = {"entity": entity, "event_time": event, "knowledge_time": known, "revision_seq": seq, "op": op}
     return clocks | {"ingested_at": known, "source": "test", "record_id": "s/0/1/0"} | values
 
@@ -129,7 +131,7 @@ class OnlineStoreContract:
         ],
     )
     def test_other_types_come_back_equal(self, store: OnlineStore, entity: str, column: str, value: object) -> None:
-        store.put(EVERY_TYPE, table([row(entity, day(0), day(1), **{column: value})]))
+        store.put(EVERY_TYPE, table([row(entity, day(0), day(1)) | {column: value}]))
         answer = self.read(store, entity)[column]
         assert (answer, type(answer), str(answer)) == (value, type(value), str(value))
 

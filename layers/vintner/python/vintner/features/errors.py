@@ -15,12 +15,6 @@ class UnknownDatasetError(VintnerError, LookupError):
     template = "there is no dataset {dataset!r}; the datasets are: {known}"
 
 
-class SpineError(VintnerError, ValueError):
-    """A spine cannot be answered as it was given."""
-
-    template = "spine column {column!r} {rule}; {remedy}"
-
-
 class OnlineRowError(VintnerError, ValueError):
     """A row cannot be kept in the online store."""
 

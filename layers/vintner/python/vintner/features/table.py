@@ -22,17 +22,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vintner.bitemporal import FactSource, as_of_join
+from vintner.bitemporal import TIME, FactSource, SpineTableError, as_of_join
 from vintner.bitemporal.model import ENTITY, EVENT_TIME, INSTANT, utc
-from vintner.features.errors import SpineError
 from vintner.features.model import Feature, FeatureView
 from vintner.features.online import OnlineStore
 
 if TYPE_CHECKING:
     from vintner.lake.reader import FactReader
-
-TIME: Final = "time"
-"""The spine's column of decision times."""
 
 _OWN_ENTITY: Final = "{entity}"
 
@@ -74,7 +70,7 @@ def feature_table(
 
     Raises
     ------
-    SpineError
+    SpineTableError
         If the spine lacks a column, has one of another type, or already has a column named like a feature.
     NaiveTimeError
         If a cut has no zone.
@@ -86,7 +82,7 @@ def feature_table(
     ['entity', 'time', 'close', 'sp500_member', 'us_hml_pct', 'uk_gdp']
     """
     for name in (feature.name for feature in view.features if feature.name in spine.column_names):
-        raise SpineError(column=name, rule=f"is also a feature of {view.name}", remedy="rename it")
+        raise SpineTableError(column=name, problem=f"is also a feature of {view.name}", remedy="rename it")
     sources = sources_for(view, spine, reader, known_at=known_at, system_at=system_at)
     joined = as_of_join(with_entity_keys(view, spine), sources, known_at=known_at, system_at=system_at)
     return joined.select([*spine.column_names, *(feature.name for feature in view.features)])
@@ -191,12 +187,12 @@ def _groups(view: FeatureView) -> dict[_Group, list[Feature]]:
 def _checked(spine: pa.Table) -> pa.Table:
     for column, expected in ((ENTITY, pa.string()), (TIME, INSTANT)):
         if column not in spine.column_names:
-            raise SpineError(column=column, rule="is missing", remedy=f"add it as {expected}")
+            raise SpineTableError(column=column, problem="is missing", remedy=f"add it as {expected}")
         if spine.schema.field(column).type != expected:
-            rule = f"is {spine.schema.field(column).type}"
-            raise SpineError(column=column, rule=rule, remedy=f"cast it to {expected}")
+            problem = f"is {spine.schema.field(column).type}"
+            raise SpineTableError(column=column, problem=problem, remedy=f"cast it to {expected}")
         if spine[column].null_count:
-            raise SpineError(column=column, rule="has nulls", remedy="leave those rows out")
+            raise SpineTableError(column=column, problem="has nulls", remedy="leave those rows out")
     return spine
 
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from vintner.bitemporal.model import NaiveTimeError
+from vintner.bitemporal import NaiveTimeError, SpineTableError
 from vintner.errors import VintnerError
-from vintner.features.errors import SpineError, UnknownDatasetError, UnknownViewError
+from vintner.features.errors import UnknownDatasetError, UnknownViewError
 
 PROBLEM_JSON: Final = "application/problem+json"
+
+_LONGEST_TEXT: Final = 600
 
 
 class ParameterError(VintnerError, ValueError):
@@ -47,8 +49,10 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     NaiveTimeError: _Kind(
         HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "{field}", "give {value}+00:00"
     ),
-    SpineError: _Kind(HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "rows"),
-    UnknownViewError: _Kind(HTTPStatus.NOT_FOUND, "unknown-view", "No such feature view", "view", "use one of: {known}"),
+    SpineTableError: _Kind(HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "rows"),
+    UnknownViewError: _Kind(
+        HTTPStatus.NOT_FOUND, "unknown-view", "No such feature view", "view", "use one of: {known}"
+    ),
     UnknownDatasetError: _Kind(
         HTTPStatus.NOT_FOUND, "unknown-dataset", "No such dataset", "dataset", "use one of: {known}"
     ),
@@ -104,8 +108,8 @@ def problem_document(error: Exception, *, instance: str) -> dict[str, Any]:
         "instance": instance,
     }
     if kind.parameter:
-        document["parameter"] = kind.parameter.format(**data)
-    return document | {"remedy": kind.remedy if kind is _FAULT else kind.remedy.format(**data)}
+        document["parameter"] = _short(kind.parameter.format(**data))
+    return document | {"remedy": kind.remedy if kind is _FAULT else _short(kind.remedy.format(**data))}
 
 
 def _kind_of(error: Exception) -> _Kind:
@@ -115,4 +119,9 @@ def _kind_of(error: Exception) -> _Kind:
 def _detail(error: Exception, kind: _Kind) -> str:
     if kind is _FAULT:
         return "Something failed on our side; the log has the cause under this instance."
-    return "There is no route with this method and path." if kind is _ROUTE else str(error)
+    return "There is no route with this method and path." if kind is _ROUTE else _short(str(error))
+
+
+def _short(text: str) -> str:
+    """Return ``text`` cut where a person stops reading: what it quotes may be megabytes of a request."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"

@@ -1,0 +1,291 @@
+"""The features API: features online and as of any time, series by vintage, facts by version.
+
+Each route reads its parameters, calls one function of the library and writes the answer down; errors become problem
+documents in one place. The clock is read here and nowhere below.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, Final, Self
+
+import pyarrow as pa
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BeforeValidator, Field, model_validator
+
+from vintner.aws.api import (
+    JSON,
+    PROBLEM_JSON,
+    Entity,
+    Instant,
+    Operation,
+    Parameters,
+    broken_rule,
+    cell,
+    from_body,
+    from_query,
+    is_fault,
+    json_body,
+    problem_document,
+    table_document,
+)
+from vintner.aws.catalog import open_catalog
+from vintner.aws.online import DynamoOnlineStore
+from vintner.aws.settings import Settings
+from vintner.bitemporal.model import INSTANT
+from vintner.features import (
+    OnlineStore,
+    fact_history,
+    feature_table,
+    find_dataset,
+    find_view,
+    online_features,
+    series_as_known,
+)
+from vintner.lake.reader import FactReader, LakeReader
+
+MAX_SPINE_ROWS: Final = 10_000
+"""Most rows one as-of request may ask for; a longer spine is asked in parts."""
+
+logger = Logger()
+tracer = Tracer()
+metrics = Metrics()
+app = APIGatewayHttpResolver()
+
+
+def _at_most(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_SPINE_ROWS:
+        rule = f"has {len(value)} rows of at most {MAX_SPINE_ROWS}"
+        raise broken_rule(rule, "ask in several requests", too_large=True)
+    return value
+
+
+class OnlineQuery(Parameters):
+    """Query of an online read."""
+
+    entity: Entity
+
+
+class SpineRow(Parameters):
+    """One answer wanted: an entity and the time of the decision."""
+
+    entity: Entity
+    time: Instant
+
+
+class AsOfBody(Parameters):
+    """Body of an as-of read."""
+
+    rows: Annotated[list[SpineRow], BeforeValidator(_at_most), Field(json_schema_extra={"maxItems": MAX_SPINE_ROWS})]
+    known_at: Instant | None = None
+    system_at: Instant | None = None
+
+    @property
+    def spine(self) -> pa.Table:
+        """The rows as a spine."""
+        times = pa.array([row.time for row in self.rows], INSTANT)
+        return pa.table({"entity": pa.array([row.entity for row in self.rows], pa.string()), "time": times})
+
+
+class VintageQuery(Parameters):
+    """Query of a vintage: events in ``[from, to)`` as they were known."""
+
+    entity: Entity
+    known_at: Instant
+    system_at: Instant | None = None
+    start: Instant | None = Field(default=None, alias="from")
+    end: Instant | None = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise broken_rule("is before from", "give a later time, or leave one of them out", parameter="to")
+        return self
+
+
+class HistoryQuery(Parameters):
+    """Query of all versions of one fact."""
+
+    entity: Entity
+    event_time: Instant
+    known_at: Instant | None = None
+    system_at: Instant | None = None
+
+
+@cache
+def settings() -> Settings:
+    """Where this deployment keeps its things."""
+    return Settings.from_environment()
+
+
+@cache
+def reader() -> FactReader:
+    """The lake."""
+    return LakeReader(open_catalog(settings()), settings().glue_database)
+
+
+@cache
+def store() -> OnlineStore:
+    """The online store."""
+    return DynamoOnlineStore(settings().online_table, region=settings().region)
+
+
+def clock() -> datetime:
+    """The present, read once per request."""
+    return datetime.now(UTC)
+
+
+@app.get("/v1/features/<view>/online")
+def online(view: str) -> Response[str]:
+    """Answer with the features of an entity now."""
+    query, now = from_query(OnlineQuery, app.current_event), clock()
+    found = online_features(find_view(view), query.entity, store(), now=now)
+    features = {name: cell(value) for name, value in found.items()}
+    return _answer({"view": view, "entity": query.entity, "time": cell(now), "features": features})
+
+
+@app.post("/v1/features/<view>/as-of")
+def as_of(view: str) -> Response[str]:
+    """Answer with the features that were known at each row's time."""
+    body = from_body(AsOfBody, app.current_event.decoded_body)
+    table = feature_table(find_view(view), body.spine, reader(), known_at=body.known_at, system_at=body.system_at)
+    return _answer(table_document(table))
+
+
+@app.get("/v1/datasets/<dataset>/vintage")
+def vintage(dataset: str) -> Response[str]:
+    """Answer with a whole series as it was known."""
+    query = from_query(VintageQuery, app.current_event)
+    table = series_as_known(
+        find_dataset(dataset),
+        query.entity,
+        reader(),
+        known_at=query.known_at,
+        system_at=query.system_at,
+        start=query.start,
+        end=query.end,
+    )
+    return _answer(table_document(table))
+
+
+@app.get("/v1/datasets/<dataset>/history")
+def history(dataset: str) -> Response[str]:
+    """Answer with every version of one fact."""
+    query = from_query(HistoryQuery, app.current_event)
+    table = fact_history(
+        find_dataset(dataset),
+        query.entity,
+        query.event_time,
+        reader(),
+        known_at=query.known_at,
+        system_at=query.system_at,
+    )
+    return _answer(table_document(table))
+
+
+@app.get("/v1/health")
+def health() -> Response[str]:
+    """Answer that the API is there and configured."""
+    return _answer({"status": "ok", "environment": settings().environment})
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # Powertools leaves it without types
+def problem(error: Exception) -> Response[str]:
+    """Answer with the problem document of any error."""
+    if is_fault(error):
+        logger.exception("The request failed")
+    document = problem_document(error, instance=app.current_event.request_context.request_id)
+    return Response(status_code=document["status"], content_type=PROBLEM_JSON, body=json_body(document))
+
+
+@metrics.log_metrics(capture_cold_start_metric=True)
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request of the HTTP API (payload format 2.0)."""
+    answer: dict[str, Any] = app.resolve(event, context)
+    outcome = {4: "Problems", 5: "Faults"}.get(answer["statusCode"] // 100, "Answers")
+    metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
+    return answer
+
+
+def _answer(document: dict[str, Any]) -> Response[str]:
+    return Response(status_code=200, content_type=JSON, body=json_body(document))
+
+
+_TABLE: Final = {
+    "type": "object",
+    "required": ["columns", "rows"],
+    "properties": {
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "rows": {"type": "array", "items": {"type": "array"}},
+    },
+}
+_NOT_VALID: Final = {400: "A parameter is missing, unknown or not valid"}
+_LARGE: Final = {413: "More than one answer can hold"}
+_NO_VIEW: Final = {404: "No such feature view"} | _NOT_VALID
+_NO_DATASET: Final = {404: "No such dataset"} | _NOT_VALID | _LARGE
+
+OPERATIONS: Final = (
+    Operation(
+        name="online",
+        method="GET",
+        path="/v1/features/{view}/online",
+        summary="Features of an entity now",
+        query=OnlineQuery,
+        answer={
+            "type": "object",
+            "required": ["view", "entity", "time", "features"],
+            "properties": {
+                "view": {"type": "string"},
+                "entity": {"type": "string"},
+                "time": {"type": "string", "format": "date-time"},
+                "features": {"type": "object"},
+            },
+        },
+        problems=_NO_VIEW,
+    ),
+    Operation(
+        name="as_of",
+        method="POST",
+        path="/v1/features/{view}/as-of",
+        summary="Features as they were known at each row's time",
+        body=AsOfBody,
+        answer=_TABLE,
+        problems=_NO_VIEW | _LARGE,
+    ),
+    Operation(
+        name="vintage",
+        method="GET",
+        path="/v1/datasets/{dataset}/vintage",
+        summary="A whole series as it was known",
+        query=VintageQuery,
+        answer=_TABLE,
+        problems=_NO_DATASET,
+    ),
+    Operation(
+        name="history",
+        method="GET",
+        path="/v1/datasets/{dataset}/history",
+        summary="Every version of one fact",
+        query=HistoryQuery,
+        answer=_TABLE,
+        problems=_NO_DATASET,
+    ),
+    Operation(
+        name="health",
+        method="GET",
+        path="/v1/health",
+        summary="Whether the API is there and configured",
+        answer={
+            "type": "object",
+            "required": ["status", "environment"],
+            "properties": {"status": {"const": "ok"}, "environment": {"type": "string"}},
+        },
+    ),
+)
