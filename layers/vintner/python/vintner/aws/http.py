@@ -15,6 +15,7 @@ from typing import Any, Final
 import botocore.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
+from botocore.exceptions import ConnectionError as ConnectingError
 from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
@@ -117,7 +118,7 @@ class SignedSession:
         prepared = self._signed(method, url, params, json)
         try:
             answer = self._transport(url).send(prepared)
-        except HTTPClientError as cause:
+        except (ConnectingError, HTTPClientError) as cause:
             raise ApiUnreachableError(method=method, url=url, cause=cause) from cause
         return _judged(method, url, answer)
 
