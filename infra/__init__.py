@@ -1,0 +1,1 @@
+"""The CDK app: environments, our defaults as constructs, one stack per capability."""

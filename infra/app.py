@@ -1,0 +1,47 @@
+"""The CDK app: `cdk synth -c environment=NAME`, or VINTNER_ENVIRONMENT=NAME.
+
+One synthesis is one environment. It needs no account, no credentials and no network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import App, Aspects, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infra.context import CONTEXT
+from infra.environments import Environment, get
+from infra.left_out import LeaveOut
+from infra.stacks import ApiStack, FeaturesStack, FoundationStack, LakeStack, StreamingStack
+
+
+def make_app(*, outdir: str | None = None, context: Mapping[str, Any] | None = None) -> App:
+    """Make an app with our pinned feature flags, judged by the AwsSolutions rules."""
+    app = App(outdir=outdir, context=context, post_cli_context=CONTEXT, analytics_reporting=False)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+def add_stacks(app: App, environment: Environment) -> None:
+    """Add the stacks of an environment, in the order they are deployed."""
+    foundation = FoundationStack(app, environment=environment)
+    lake = LakeStack(app, environment=environment, foundation=foundation)
+    features = FeaturesStack(app, environment=environment, foundation=foundation)
+    StreamingStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
+    ApiStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
+    if environment.left_out:
+        Aspects.of(app).add(LeaveOut(environment.left_out))
+
+
+def main() -> None:
+    """Synthesise the chosen environment."""
+    app = make_app()
+    add_stacks(app, get(app.node.try_get_context("environment") or os.environ.get("VINTNER_ENVIRONMENT")))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The places Vintner is deployed to."""
+
+from infra.environments.errors import EnvironmentNotChosenError, UnknownEnvironmentError
+from infra.environments.model import (
+    ApiSize,
+    Architecture,
+    Environment,
+    FunctionSize,
+    Keep,
+    LogLevel,
+    Removal,
+    StreamSize,
+)
+from infra.environments.registry import ENVIRONMENTS, get
+
+__all__ = [
+    "ENVIRONMENTS",
+    "ApiSize",
+    "Architecture",
+    "Environment",
+    "EnvironmentNotChosenError",
+    "FunctionSize",
+    "Keep",
+    "LogLevel",
+    "Removal",
+    "StreamSize",
+    "UnknownEnvironmentError",
+    "get",
+]

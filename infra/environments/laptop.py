@@ -1,0 +1,50 @@
+"""The laptop: the whole platform in one process, thrown away at will."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.environments.model import (
+    ApiSize,
+    Architecture,
+    Environment,
+    FunctionSize,
+    Keep,
+    LogLevel,
+    Removal,
+    StreamSize,
+)
+
+_STREAM: Final = StreamSize(
+    shards=1,
+    retention_hours=24,
+    batch_size=100,
+    batching_window_seconds=0,
+    retry_attempts=5,
+    record_age_seconds=3600,
+    iterator_age_alarm_seconds=300,
+    processor=FunctionSize(memory_mb=1024, timeout_seconds=120),
+)
+
+LAPTOP: Final = Environment(
+    name="laptop",
+    account="000000000000",
+    region="eu-west-1",
+    owner="platform",
+    cost_centre="laptop",
+    removal=Removal.DESTROY,
+    protected=False,
+    point_in_time_recovery=True,
+    architecture=Architecture.ARM64,
+    bundle_dependencies=False,
+    log_level=LogLevel.INFO,
+    alarm_addresses=(),
+    market_data=_STREAM,
+    macro_data=_STREAM,
+    features_api=ApiSize(function=FunctionSize(memory_mb=1024, timeout_seconds=29), requests_per_second=100, burst=200),
+    keep=Keep(logs=1, access_logs=1, query_results=1, dead_letters=14, replaced_objects=1),
+    athena_scan_limit_mb=10_000,
+    left_out={
+        "AWS::Athena::NamedQuery": "MiniStack's CloudFormation does not know named queries; run the files of athena/.",
+    },
+)

@@ -1,0 +1,140 @@
+"""What an environment may say about itself. Everything is stated, checked and frozen; nothing is read from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+EmailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+ResourceType = Annotated[str, StringConstraints(pattern=r"^AWS::[A-Za-z0-9]+::[A-Za-z0-9]+$")]
+Reason = Annotated[str, StringConstraints(min_length=20)]
+Frozen = AfterValidator(lambda mapping: MappingProxyType(dict(mapping)))
+
+LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+"""The retentions CloudWatch Logs accepts, days."""
+
+
+def _accepted_retention(days: int) -> int:
+    if days not in LOG_RETENTION_DAYS:
+        raise ValueError(f"CloudWatch Logs keeps logs for one of {LOG_RETENTION_DAYS} days, not {days}")
+    return days
+
+
+class Architecture(StrEnum):
+    """Processor architecture of the functions and of the dependency layer."""
+
+    ARM64 = "arm64"
+    X86_64 = "x86_64"
+
+
+class Removal(StrEnum):
+    """What becomes of data when its stack is deleted."""
+
+    DESTROY = "destroy"
+    RETAIN = "retain"
+
+
+class LogLevel(StrEnum):
+    """Lowest level the functions log."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+
+
+class Part(BaseModel):
+    """Base of every part of an environment: unknown fields refused, no coercion, no change after creation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class FunctionSize(Part):
+    """Size of one function."""
+
+    memory_mb: int = Field(ge=256, le=10_240, description="1,769 MB is one virtual CPU.")
+    timeout_seconds: int = Field(ge=1, le=900)
+
+
+class StreamSize(Part):
+    """Size of one stream and of the mapping that drains it.
+
+    The retries of the mapping end before the stream forgets a record: what still fails then is written to the
+    dead letters bucket with its payload and the shard moves on.
+    """
+
+    shards: int = Field(ge=1, le=500)
+    retention_hours: int = Field(ge=24, le=8760)
+    batch_size: int = Field(ge=1, le=10_000, description="Records a call; Lambda also caps a call at 6 MB.")
+    batching_window_seconds: int = Field(ge=0, le=300)
+    retry_attempts: int = Field(ge=0, le=10_000)
+    record_age_seconds: int = Field(ge=60, le=604_800)
+    iterator_age_alarm_seconds: int = Field(ge=60)
+    processor: FunctionSize
+
+
+class ApiSize(Part):
+    """Size of the HTTP API and of its function."""
+
+    function: FunctionSize
+    requests_per_second: int = Field(ge=1)
+    burst: int = Field(ge=1)
+
+
+class Keep(Part):
+    """How long things are kept, days."""
+
+    logs: Annotated[int, AfterValidator(_accepted_retention)]
+    access_logs: int = Field(ge=1)
+    query_results: int = Field(ge=1)
+    dead_letters: int = Field(ge=14, description="Long enough to notice, repair and replay.")
+    replaced_objects: int = Field(ge=1, description="Noncurrent versions of objects.")
+
+
+class Environment(Part):
+    """One place Vintner is deployed to.
+
+    Parameters
+    ----------
+    name
+        Part of every resource's name.
+    account
+        Twelve digits, or None: the account of whoever deploys.
+    region
+        Region of every stack.
+    protected
+        Deletion protection of tables and termination protection of stacks.
+    bundle_dependencies
+        Whether the dependency layer is built and attached; where not, the ground's interpreter brings the packages.
+    left_out
+        CloudFormation type -> reason, of what this ground cannot deploy.
+
+    Examples
+    --------
+    >>> from infra.environments import get
+    >>> get("prod").removal.value, get("laptop").account
+    ('retain', '000000000000')
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,12}$")]
+    account: AccountId | None
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    owner: Annotated[str, StringConstraints(min_length=1)]
+    cost_centre: Annotated[str, StringConstraints(min_length=1)]
+    removal: Removal
+    protected: bool
+    point_in_time_recovery: bool
+    architecture: Architecture
+    bundle_dependencies: bool
+    log_level: LogLevel
+    alarm_addresses: tuple[EmailAddress, ...]
+    market_data: StreamSize
+    macro_data: StreamSize
+    features_api: ApiSize
+    keep: Keep
+    athena_scan_limit_mb: int = Field(ge=10, description="A query that would scan more is stopped.")
+    left_out: Annotated[Mapping[ResourceType, Reason], Frozen] = Field(default_factory=dict, validate_default=True)
