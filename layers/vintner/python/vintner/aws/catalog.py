@@ -31,7 +31,17 @@ def open_catalog(settings: Settings) -> Catalog:
         endpoint = os.environ.get(f"{ENDPOINT}_{service.upper()}") or os.environ.get(ENDPOINT)
         if endpoint:
             properties[f"{service}.endpoint"] = endpoint
-    return GlueCatalog("vintner", **properties)
+    return LakeCatalog("vintner", **properties)
+
+
+class LakeCatalog(GlueCatalog):
+    """PyIceberg's Glue catalog, which need not ask before each commit whether a database is S3 Tables' (ours is not).
+
+    One call less a commit, and one right less for whoever commits.
+    """
+
+    def _is_s3tables_database(self, database_name: str) -> bool:  # noqa: ARG002
+        return False
 
 
 def list_files(location: str) -> Iterator[str]:

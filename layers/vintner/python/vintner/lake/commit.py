@@ -12,7 +12,8 @@
 4.  The swap answers nothing (a timeout, a broken connection): the outcome is unknown. Load again; if our snapshot
     is there it landed. Otherwise it may land later, so nothing is removed, and 1 is safe all the same: either the
     late commit lands first and the next plan sees its rows, or the next attempt does and the late one is refused.
-5.  Out of attempts: :class:`CommitRefusedError` when the last word was a conflict, :class:`CommitUnknownError` when
+5.  The swap is refused for another reason (rights, a malformed call): that error is raised, nothing was written.
+6.  Out of attempts: :class:`CommitRefusedError` when the last word was a conflict, :class:`CommitUnknownError` when
     it was silence.
 """
 
@@ -29,7 +30,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 
 from vintner.lake.errors import CommitRefusedError, CommitUnknownError
-from vintner.lake.staging import discard, stage, swap
+from vintner.lake.staging import discard, refused, stage, swap
 
 COMMIT_ID: Final = "vintner.commit-id"
 ATTEMPTS: Final = 8
@@ -86,8 +87,10 @@ def append_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable
         table = _load_again(load, table, commit_id, cause)
         if landed(table, commit_id):
             return result
-        if isinstance(cause, CommitFailedException):
+        if isinstance(cause, CommitFailedException) or refused(cause):
             discard(staged)
+        if refused(cause):
+            raise cause
         if attempt < ATTEMPTS - 1:
             wait(FIRST_WAIT_S * 2**attempt * _spread(commit_id, attempt))
     name = ".".join(table.name())

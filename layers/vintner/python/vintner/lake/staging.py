@@ -33,8 +33,22 @@ def swap(table: Table, staged: Transaction) -> Exception | None:
 
 
 def discard(staged: Transaction) -> None:
-    """Remove the files of an attempt that can no longer land."""
+    """Remove the manifests of an attempt that can no longer land.
+
+    Its data files stay for the removal of orphans: a writer that may delete data could delete what others read.
+    """
     for producer in staged._snapshot_producers:
-        for data_file in producer._added_data_files:
-            staged._table.io.delete(data_file.file_path)
         producer._clean_all_uncommitted()
+
+
+def refused(cause: Exception) -> bool:
+    """Return whether the catalog answered and declined (missing rights, a malformed call): asking again is useless.
+
+    AWS errors carry the HTTP status of the answer; throttling is a 400 too, and worth asking again.
+    """
+    answer = getattr(cause, "response", None)
+    if not isinstance(answer, Mapping):
+        return False
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = answer.get("Error", {}).get("Code", "")
+    return 400 <= status < 500 and status not in (408, 429) and "Thrott" not in code and "TooMany" not in code
