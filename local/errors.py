@@ -82,3 +82,9 @@ class WrongAccountError(GroundError):
     template = (
         "Environment {environment!r} belongs to account {wanted}, but you are signed in to {found}; sign in to {wanted}"
     )
+
+
+class ProbeError(GroundError):
+    """A probe of a difference got no answer."""
+
+    template = "{what} did not come within {seconds:.0f} s; look at the ground's log: .venv/bin/python -m local logs"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from infra.environments import get
+from infra.naming import Names
 from local.errors import NotDeployedError
 
 
@@ -29,69 +31,69 @@ class Deployment:
     api_url: str
 
     @property
-    def prefix(self) -> str:
-        """What every name starts with."""
-        return f"vintner-{self.environment}"
+    def names(self) -> Names:
+        """The names its templates give."""
+        return Names(get(self.environment), self.account)
 
     @property
     def market_stream(self) -> str:
         """Stream of market data."""
-        return f"{self.prefix}-market-data"
+        return self.names.of("market-data")
 
     @property
     def macro_stream(self) -> str:
         """Stream of macro data."""
-        return f"{self.prefix}-macro-data"
+        return self.names.of("macro-data")
 
     @property
     def market_function(self) -> str:
         """Function that lands market data."""
-        return f"{self.prefix}-market-data-processor"
+        return self.names.of("market-data-processor")
 
     @property
     def macro_function(self) -> str:
         """Function that lands macro data."""
-        return f"{self.prefix}-macro-data-processor"
+        return self.names.of("macro-data-processor")
 
     @property
     def api_function(self) -> str:
         """Function behind the HTTP API."""
-        return f"{self.prefix}-features-api"
+        return self.names.of("features-api")
 
     @property
     def glue_database(self) -> str:
         """Database of the catalog."""
-        return f"vintner_{self.environment}"
+        return self.names.glue_database
 
     @property
     def lake_bucket(self) -> str:
         """Bucket of the Iceberg tables."""
-        return self._bucket("lake")
+        return self.names.lake_bucket
 
     @property
     def warehouse(self) -> str:
         """Location of the Iceberg tables."""
-        return f"s3://{self.lake_bucket}/lake"
+        return self.names.warehouse
 
     @property
     def athena_bucket(self) -> str:
         """Bucket of query results."""
-        return self._bucket("athena")
+        return self.names.athena_bucket
 
     @property
     def dead_letters_bucket(self) -> str:
         """Bucket of deliveries that no processor could land."""
-        return self._bucket("dead-letters")
+        return self.names.dead_letters_bucket
 
     @property
     def workgroup(self) -> str:
         """Athena workgroup."""
-        return self.prefix
+        return self.names.workgroup
 
     @property
     def online_table(self) -> str:
         """DynamoDB table of the online store."""
-        return f"{self.prefix}-online"
+        return self.names.online_table
 
     def settings(self) -> dict[str, str]:
         """Return the variables by which the library's commands find this deployment."""
@@ -106,11 +108,8 @@ class Deployment:
 
     def as_dict(self) -> dict[str, str]:
         """Return every name and address, for reports."""
-        names = [name for name, value in vars(type(self)).items() if isinstance(value, property)]
-        return {**asdict(self), **{name: str(getattr(self, name)) for name in names}}
-
-    def _bucket(self, purpose: str) -> str:
-        return f"{self.prefix}-{purpose}-{self.account}-{self.region}"
+        own = [name for name, value in vars(type(self)).items() if isinstance(value, property) and name != "names"]
+        return {**asdict(self), **{name: str(getattr(self, name)) for name in own}}
 
 
 def find_api(client: ApiLookup, environment: str) -> tuple[str, str]:

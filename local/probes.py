@@ -1,0 +1,126 @@
+"""Looks at a running ground, each telling whether a known difference from an account is still there."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from botocore.exceptions import ClientError
+
+from local.errors import ProbeError
+from local.ground.config import REGION, GroundConfig
+from local.ground.ground import Ground
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS: Final = 60.0
+
+
+def cloudformation_lacks(ground: Ground, *, kind: str) -> bool:
+    """Whether CloudFormation refuses a template that holds a resource of this type."""
+    template = {"Resources": {"Probe": {"Type": kind, "Properties": {}}}}
+    try:
+        ground.client("cloudformation").validate_template(TemplateBody=json.dumps(template))
+    except ClientError as refusal:
+        return "Unrecognized resource types" in str(refusal)
+    return False
+
+
+def athena_speaks_another_dialect(ground: Ground) -> bool:
+    """Whether MiniStack's own Athena fails on a function that Athena has."""
+    # Not ground.client: that one leads to the endpoint that stands in for it.
+    athena = ground.session().client("athena", **ground.client_options())
+    s3, bucket = ground.client("s3"), "vintner-probe-athena"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    try:
+        query = athena.start_query_execution(
+            QueryString="SELECT from_iso8601_timestamp('2026-01-05T00:00:00Z')",
+            ResultConfiguration={"OutputLocation": f"s3://{bucket}/"},
+        )
+        return wait_for(lambda: _end_of(athena, query["QueryExecutionId"]), "Athena's answer") != "SUCCEEDED"
+    finally:
+        empty_bucket(s3, bucket)
+
+
+def _end_of(athena: Any, query: str) -> str | None:
+    state = str(athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"])
+    return state if state in ("SUCCEEDED", "FAILED", "CANCELLED") else None
+
+
+def lacks_sagemaker(ground: Ground) -> bool:
+    """Whether SageMaker refuses to list models."""
+    try:
+        ground.client("sagemaker").list_models()
+    except ClientError:
+        return True
+    return False
+
+
+def glue_makes_no_iceberg_metadata(ground: Ground) -> bool:
+    """Whether an Iceberg table made through Glue lacks the property that points at its metadata."""
+    glue, s3 = ground.client("glue"), ground.client("s3")
+    name, bucket = "vintner_probe", "vintner-probe-iceberg"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    glue.create_database(DatabaseInput={"Name": name})
+    try:
+        columns = [{"Name": "entity", "Type": "string"}]
+        storage = {"Columns": columns, "Location": f"s3://{bucket}/{name}"}
+        glue.create_table(
+            DatabaseName=name,
+            TableInput={"Name": name, "StorageDescriptor": storage},
+            OpenTableFormatInput={"IcebergInput": {"MetadataOperation": "CREATE", "Version": "2"}},
+        )
+        table = glue.get_table(DatabaseName=name, Name=name)["Table"]
+        return "metadata_location" not in table.get("Parameters", {})
+    finally:
+        glue.delete_database(Name=name)
+        empty_bucket(s3, bucket)
+
+
+def forgets_when_killed(ground: Ground) -> bool:
+    """Whether a database of the catalog is gone after a ``kill -9``, tried on a ground of its own."""
+    del ground  # it is somebody's; killing is for a ground nobody needs
+    with tempfile.TemporaryDirectory(prefix="vintner-") as folder:
+        other = Ground(GroundConfig(Path(folder), *free_ports(2)))
+        try:
+            other.start()
+            other.client("glue").create_database(DatabaseInput={"Name": "vintner_probe"})
+            other.kill()
+            other.start()
+            return not other.client("glue").get_databases()["DatabaseList"]
+        finally:
+            other.kill()
+
+
+def wait_for(look: Callable[[], T | None], what: str) -> T:
+    """Return what ``look`` finds, asking until it finds something; give up after a minute."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise ProbeError(what=what, seconds=_PATIENCE_SECONDS)
+        time.sleep(0.1)
+    return found
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports of 127.0.0.1 on which nothing listens now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return tuple(opened.getsockname()[1] for opened in sockets)
+    finally:
+        for opened in sockets:
+            opened.close()
+
+
+def empty_bucket(s3: Any, bucket: str) -> None:
+    """Delete a bucket with all it holds."""
+    for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
+        s3.delete_object(Bucket=bucket, Key=entry["Key"])
+    s3.delete_bucket(Bucket=bucket)

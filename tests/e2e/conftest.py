@@ -1,0 +1,34 @@
+"""A ground for the whole run: on free ports, in a folder of its own, deployed once, taken down whatever happens."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.ground import Deployment, Ground, GroundConfig, deploy, deployment
+from local.probes import free_ports
+
+
+@pytest.fixture(scope="session")
+def ground() -> Iterator[Ground]:
+    """A running ground with the platform deployed to it."""
+    # Not pytest's folder: its long path would not leave room for the names of sockets inside it.
+    folder = Path(tempfile.mkdtemp(prefix="vintner-"))
+    started = Ground(GroundConfig(folder, *free_ports(2)))
+    try:
+        started.start()
+        deploy(started, on_event=print)
+        yield started
+    finally:
+        started.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def platform(ground: Ground) -> Deployment:
+    """Names and addresses of what is deployed."""
+    return deployment(ground)
