@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -163,6 +164,25 @@ def test_rows_of_every_candidate_for_the_newest_version_come_back_once(catalog, 
     assert read(new) == [1.0, 2.0, 3.0, 4.0]
     assert registered.recovered == 1
     new.close()
+
+
+def test_a_table_the_catalog_has_at_an_older_version_is_brought_forward_on_request(catalog, tmp_path):
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    land(catalog, [1])
+    shutil.copy(tmp_path / "first.db", tmp_path / "backup.db")
+    land(catalog, [2])
+    land(catalog, [3])
+    restored = open_catalog(tmp_path, "backup")
+    restored.name, name = "first", restored.name
+    assert read(restored) == [1.0]
+    where = (restored, DATABASE, str(tmp_path), "macro_series", list_files, MACRO_SERIES)
+    assert register_table(*where) is None
+    registered = register_table(*where, newest=True)
+    assert registered is not None
+    assert (registered.rows, read(restored)) == (3, [1.0, 2.0, 3.0])
+    assert register_table(*where, newest=True) is None
+    restored.name = name
+    restored.close()
 
 
 def test_a_folder_without_metadata_is_named(catalog, tmp_path):

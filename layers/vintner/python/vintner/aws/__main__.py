@@ -12,33 +12,47 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from pyiceberg.catalog import Catalog
+
 from vintner.aws.catalog import list_files, open_catalog
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.rebuild import rebuild_online
 from vintner.aws.settings import Settings
 from vintner.errors import VintnerError
-from vintner.lake import LakeReader, declarations, migrate, register_table
+from vintner.lake import LakeReader, NoMetadataError, declarations, migrate, register_table
 from vintner.marketdata import DATASETS
 
 Rows = list[dict[str, Any]]
 
 
 def migrate_tables(settings: Settings) -> Rows:
-    """Create and evolve the tables; one row a change."""
+    """Create and evolve the tables; one row a change.
+
+    A table that the catalog does not have, but whose metadata lies in the warehouse, is registered and not made anew.
+    """
     catalog = open_catalog(settings)
+    back = _register(catalog, settings, newest=False)
     changes = migrate(catalog, settings.glue_database, settings.warehouse, DATASETS.values())
-    return [asdict(change) for change in changes]
+    return [*back, *(asdict(change) for change in changes)]
 
 
 def register_tables(settings: Settings) -> Rows:
-    """Bring tables the catalog lost back from their metadata; one row a table."""
-    catalog = open_catalog(settings)
-    names = [declared.name for declared in declarations(DATASETS.values())]
-    found = (
-        register_table(catalog, settings.glue_database, settings.warehouse, name, list_files, DATASETS.get(name))
-        for name in names
-    )
-    return [asdict(one) for one in found if one is not None]
+    """Bring tables back that the catalog lost, or has at an older version than there is; one row a table."""
+    return _register(open_catalog(settings), settings, newest=True)
+
+
+def _register(catalog: Catalog, settings: Settings, *, newest: bool) -> Rows:
+    found: Rows = []
+    for declared in declarations(DATASETS.values()):
+        name = declared.name
+        where = (catalog, settings.glue_database, settings.warehouse, name, list_files, DATASETS.get(name))
+        try:
+            mended = register_table(*where, newest=newest)
+        except NoMetadataError:
+            continue  # it has never been created
+        if mended is not None:
+            found.append(asdict(mended))
+    return found
 
 
 def rebuild(settings: Settings) -> Rows:
@@ -51,7 +65,10 @@ def rebuild(settings: Settings) -> Rows:
 
 COMMANDS: Final[Mapping[str, tuple[Callable[[Settings], Rows], str]]] = {
     "migrate": (migrate_tables, "create the declared tables, or evolve them; changes nothing the second time"),
-    "register-tables": (register_tables, "bring back tables the catalog lost, from the metadata beside their data"),
+    "register-tables": (
+        register_tables,
+        "bring tables back that the catalog lost or has at an older version; nobody may be writing",
+    ),
     "rebuild-online": (rebuild, "put every version of the lake into the online store"),
 }
 

@@ -47,9 +47,16 @@ class Registered:
 
 
 def register_table(
-    catalog: Catalog, database: str, warehouse: str, name: str, files: ListFiles, dataset: Dataset | None
+    catalog: Catalog,
+    database: str,
+    warehouse: str,
+    name: str,
+    files: ListFiles,
+    dataset: Dataset | None,
+    *,
+    newest: bool = False,
 ) -> Registered | None:
-    """Register one table again from its newest metadata; None when the catalog has it already.
+    """Register one table again from its newest metadata; None when there was nothing to mend.
 
     Parameters
     ----------
@@ -57,22 +64,47 @@ def register_table(
         Lists the files under a location of the warehouse.
     dataset
         The dataset the table holds; None for a table without facts (the quarantine).
+    newest
+        Also mend a table that the catalog has, but at an older version than there is: a catalog restored from a
+        backup. Only for a catalog nobody is writing to.
 
     Raises
     ------
     NoMetadataError
         There is no metadata under the table's location.
     """
-    try:
-        catalog.load_table((database, name))
-    except NoSuchTableError:
-        newest, *others = newest_metadata(f"{warehouse.rstrip('/')}/{name}/metadata", name, files)
-    else:
+    present = metadata_location(catalog, database, name)
+    if present is not None and not newest:
         return None
-    table = catalog.register_table((database, name), newest)
+    latest, *others = newest_metadata(f"{warehouse.rstrip('/')}/{name}/metadata", name, files)
+    if present is not None:
+        if version_of(present) >= version_of(latest):
+            return None
+        catalog.drop_table((database, name))
+    table = catalog.register_table((database, name), latest)
     recovered = sum(_recover(catalog, database, dataset, table, other) for other in others) if dataset else 0
     rows = load_table(catalog, database, name).scan().count()
-    return Registered(name, newest, rows, recovered)
+    return Registered(name, latest, rows, recovered)
+
+
+def metadata_location(catalog: Catalog, database: str, name: str) -> str | None:
+    """Return where the catalog says a table's metadata is, or None if it does not have the table."""
+    try:
+        return catalog.load_table((database, name)).metadata_location
+    except NoSuchTableError:
+        return None
+
+
+def version_of(metadata: str) -> int:
+    """Return the version number in the name of a metadata file, -1 if it has none.
+
+    Examples
+    --------
+    >>> version_of("s3://b/t/metadata/00010-bb.metadata.json")
+    10
+    """
+    match = _VERSION.search(metadata)
+    return int(match.group(1)) if match else -1
 
 
 def newest_metadata(location: str, name: str, files: ListFiles) -> list[str]:
@@ -86,8 +118,8 @@ def newest_metadata(location: str, name: str, files: ListFiles) -> list[str]:
     """
     versions: dict[int, list[str]] = defaultdict(list)
     for file in files(location):
-        if match := _VERSION.search(file):
-            versions[int(match.group(1))].append(file)
+        versions[version_of(file)].append(file)
+    versions.pop(-1, None)
     if not versions:
         raise NoMetadataError(table=name, location=location)
     return sorted(versions[max(versions)])
