@@ -43,8 +43,8 @@ from vintner.bitemporal import (
     vintage,
 )
 
-quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-wide = settings(quick, max_examples=25)
+quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+wide = settings(quick, max_examples=60)
 searching = settings(max_examples=2000, database=None, phases=[Phase.generate])
 systems = st.none() | usual_instants
 

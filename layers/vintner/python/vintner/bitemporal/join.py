@@ -155,8 +155,13 @@ def _answers(keys: Any, times: Any, source: FactSource, known: int | None, syste
         return pa.array([], pa.int64())
     delay = span_us(source.delay, field="delay")
     newest = pc.max(times).as_py() if known is None else known
-    versions = versions_of(source.facts, known_to=before_us(newest, delay), system_to=system)
-    steps = rolling_steps(versions, delay=delay) if known is None else fixed_steps(versions)
+    cuts = {"known_to": before_us(newest, delay), "system_to": system}
+    if known is None:
+        versions = versions_of(source.facts, **cuts, delay=delay)
+        steps = rolling_steps(versions, delay=delay)
+    else:
+        versions = versions_of(source.facts, **cuts)
+        steps = fixed_steps(versions)
     spine = pa.table({"position": pa.arange(0, len(keys)), "key": _number(keys, versions), "time": times})
     found = look_up(spine, steps, ttl=None if source.ttl is None else span_us(source.ttl, field="ttl"))
     order = pc.inverse_permutation(found["position"].combine_chunks())

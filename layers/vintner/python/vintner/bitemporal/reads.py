@@ -20,15 +20,18 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vintner.bitemporal.engine import EARLIEST, before_us, instant_us, query, span_us
-from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ, utc
-from vintner.bitemporal.timeline import vintage_rows
-from vintner.bitemporal.versions import Versions, check_columns, instants_us, text_array, versions_of
-
-_NEWEST = """
-    SELECT arg_max(row, event) AS row FROM live WHERE event <= {at} GROUP BY key HAVING max(event) >= {oldest}
-"""
-_NEXT = "SELECT arg_min(row, event) AS row FROM live WHERE event > {after} GROUP BY key"
+from vintner.bitemporal.engine import EARLIEST, before_us, instant_us, span_us
+from vintner.bitemporal.model import ENTITY, EVENT_TIME, utc
+from vintner.bitemporal.timeline import vintage_index
+from vintner.bitemporal.versions import (
+    Versions,
+    check_columns,
+    follows,
+    instants_us,
+    last_of,
+    text_array,
+    versions_of,
+)
 
 
 def as_of(
@@ -94,7 +97,10 @@ def as_of(
         facts, known_to=before_us(known, span_us(delay, field="delay")), system_to=_system_to(system_at)
     )
     oldest = EARLIEST if ttl is None else before_us(event_to, span_us(ttl, field="ttl"))
-    return _take(versions, query(_NEWEST.format(at=event_to, oldest=oldest), live=vintage_rows(versions)))
+    live = vintage_index(versions)
+    past = live.filter(pc.less_equal(live["event"], pa.scalar(event_to, pa.int64())))
+    newest = past.filter(last_of(past, ["key"]))
+    return _take(versions, newest.filter(pc.greater_equal(newest["event"], pa.scalar(oldest, pa.int64()))))
 
 
 def exact(facts: pa.Table, *, event_time: datetime, known_at: datetime, system_at: datetime | None = None) -> pa.Table:
@@ -132,7 +138,7 @@ def exact(facts: pa.Table, *, event_time: datetime, known_at: datetime, system_a
     check_columns(facts)
     about = facts.filter(_is_at(facts, event))
     versions = versions_of(about, known_to=known_to, system_to=_system_to(system_at))
-    return _take(versions, vintage_rows(versions))
+    return _take(versions, vintage_index(versions))
 
 
 def next_event(facts: pa.Table, *, after: datetime, known_at: datetime, system_at: datetime | None = None) -> pa.Table:
@@ -168,7 +174,9 @@ def next_event(facts: pa.Table, *, after: datetime, known_at: datetime, system_a
     start = instant_us(after, field="after")
     known_to = instant_us(known_at, field="known_at")
     versions = versions_of(facts, known_to=known_to, system_to=_system_to(system_at))
-    return _take(versions, query(_NEXT.format(after=start), live=vintage_rows(versions)))
+    live = vintage_index(versions)
+    coming = live.filter(pc.greater(live["event"], pa.scalar(start, pa.int64())))
+    return _take(versions, coming.filter(pc.invert(follows(coming, ["key"]))))
 
 
 def history(
@@ -214,8 +222,7 @@ def history(
     check_columns(facts)
     about = facts.filter(pc.and_(pc.equal(text_array(facts[ENTITY]), entity), _is_at(facts, event)))
     versions = versions_of(about, known_to=known_to, system_to=_system_to(system_at))
-    rows = about.take(versions.index["row"])
-    return rows.sort_by([(KNOWLEDGE_TIME, "ascending"), (REVISION_SEQ, "ascending")])
+    return _take(versions, versions.index)
 
 
 def vintage(facts: pa.Table, *, known_at: datetime, system_at: datetime | None = None) -> pa.Table:
@@ -250,7 +257,7 @@ def vintage(facts: pa.Table, *, known_at: datetime, system_at: datetime | None =
     """
     known_to = instant_us(known_at, field="known_at")
     versions = versions_of(facts, known_to=known_to, system_to=_system_to(system_at))
-    return _take(versions, vintage_rows(versions))
+    return _take(versions, vintage_index(versions))
 
 
 def _system_to(system_at: datetime | None) -> int | None:
@@ -263,5 +270,4 @@ def _is_at(facts: pa.Table, event: datetime) -> pa.Array:
 
 
 def _take(versions: Versions, chosen: pa.Table) -> pa.Table:
-    rows = versions.facts.take(chosen["row"])
-    return rows.sort_by([(ENTITY, "ascending"), (EVENT_TIME, "ascending")])
+    return versions.facts.take(chosen["row"])

@@ -27,41 +27,20 @@ A spine of any size then needs one ordinary as-of join on one clock. Two kinds o
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from vintner.bitemporal.engine import LATEST, query
-from vintner.bitemporal.versions import Versions
+from vintner.bitemporal.engine import query
+from vintner.bitemporal.versions import Versions, last_of
 
-_VINTAGE: Final = """
-    SELECT key, event, row FROM versions
-    QUALIFY row_number() OVER (PARTITION BY key, event ORDER BY known DESC, seq DESC) = 1 AND NOT dead
-"""
+STEP: Final = ("key", "start", "event", "row")
 
-_RANKED: Final = """
-    SELECT key, start, event, dead, row, lead(start) OVER in_order AS next_start,
-           max(event) OVER (in_order ROWS UNBOUNDED PRECEDING) AS newest
-    FROM (SELECT *, greatest(known + {delay}, event) AS start FROM versions WHERE known <= {latest})
-    WINDOW in_order AS (PARTITION BY key ORDER BY start, event, known, seq)
-"""
-
-_LEADERS: Final = f"""
-    SELECT key, start, event, row FROM ({_RANKED}) WHERE next_start IS DISTINCT FROM start AND event >= newest
-"""  # noqa: S608 - made of constants
-
-_WITH_GAPS: Final = f"""
-    WITH marks AS (
-        SELECT *, event >= newest AS leads FROM ({_RANKED}) WHERE next_start IS DISTINCT FROM start
-    ), led AS MATERIALIZED (
-        SELECT *, last_value(CASE WHEN leads THEN dead END IGNORE NULLS)
-                      OVER (PARTITION BY key ORDER BY start ROWS UNBOUNDED PRECEDING) AS in_gap
-        FROM marks
-    ), gaps AS MATERIALIZED (
-        SELECT key, start FROM led WHERE in_gap
-    ), states AS MATERIALIZED (
-        SELECT key, event, known + {{delay}} AS since, dead, row FROM versions
-        WHERE known <= {{latest}} AND key IN (SELECT key FROM gaps)
+_SETTLED: Final = """
+    WITH states AS MATERIALIZED (
+        SELECT key, event, known + {delay} AS since, dead, row FROM versions
+        WHERE key IN (SELECT key FROM gaps)
         QUALIFY row_number() OVER (PARTITION BY key, event, known ORDER BY seq DESC) = 1
     ), runs AS (
         SELECT *, count(*) FILTER (dead) OVER (PARTITION BY key, event ORDER BY since
@@ -83,11 +62,9 @@ _WITH_GAPS: Final = f"""
         ASOF LEFT JOIN lasting l ON g.key = l.key AND g.start >= l.start
         LEFT JOIN ending e ON g.key = e.key AND g.start = e.start
     )
-    SELECT key, start, event, row FROM led WHERE leads AND NOT dead
-    UNION ALL
     SELECT n.key, n.start, n.event, s.row
     FROM newest n ASOF LEFT JOIN states s ON n.key = s.key AND n.event = s.event AND n.start >= s.since
-"""  # noqa: S608 - made of constants
+"""
 
 _LOOK_UP: Final = """
     SELECT spine.position, {answer} AS row
@@ -95,17 +72,18 @@ _LOOK_UP: Final = """
 """
 
 
-def vintage_rows(versions: Versions) -> pa.Table:
-    """Return the facts that exist by all of ``versions``: key, event, row; one row per fact.
+def vintage_index(versions: Versions) -> pa.Table:
+    """Return the index of the facts that exist by all of ``versions``: the winners that are not tombstones.
 
     Examples
     --------
     >>> from vintner.bitemporal.model import fact_schema
     >>> from vintner.bitemporal.versions import versions_of
-    >>> vintage_rows(versions_of(fact_schema(pa.schema([])).empty_table())).num_rows
+    >>> vintage_index(versions_of(fact_schema(pa.schema([])).empty_table())).num_rows
     0
     """
-    return query(_VINTAGE, versions=versions.index)
+    index = versions.index
+    return index.filter(pc.and_(last_of(index, ("key", "event")), pc.invert(index["dead"])))
 
 
 def fixed_steps(versions: Versions) -> pa.Table:
@@ -118,8 +96,8 @@ def fixed_steps(versions: Versions) -> pa.Table:
     >>> fixed_steps(versions_of(fact_schema(pa.schema([])).empty_table())).column_names
     ['key', 'start', 'event', 'row']
     """
-    live = vintage_rows(versions)
-    return live.select(["key", "event", "event", "row"]).rename_columns(["key", "start", "event", "row"])
+    live = vintage_index(versions)
+    return live.select(["key", "event", "event", "row"]).rename_columns(list(STEP))
 
 
 def rolling_steps(versions: Versions, *, delay: int) -> pa.Table:
@@ -128,7 +106,7 @@ def rolling_steps(versions: Versions, *, delay: int) -> pa.Table:
     Parameters
     ----------
     versions
-        Every version known by the last decision time less ``delay``.
+        Every version known by the last decision time less ``delay``, made with this delay.
     delay
         Availability delay in microseconds, zero or more.
 
@@ -136,11 +114,29 @@ def rolling_steps(versions: Versions, *, delay: int) -> pa.Table:
     --------
     >>> from vintner.bitemporal.model import fact_schema
     >>> from vintner.bitemporal.versions import versions_of
-    >>> rolling_steps(versions_of(fact_schema(pa.schema([])).empty_table()), delay=0).num_rows
+    >>> rolling_steps(versions_of(fact_schema(pa.schema([])).empty_table(), delay=0), delay=0).num_rows
     0
     """
-    sql = _WITH_GAPS if versions.has_tombstones else _LEADERS
-    return query(sql.format(delay=delay, latest=LATEST - delay), versions=versions.index)
+    index = versions.index
+    last = last_of(index, ("key", "start"))
+    leads, marks = _leads(index).filter(last), index.filter(last)
+    steps = marks.filter(pc.and_(leads, pc.invert(marks["dead"]))).select(list(STEP))
+    # The first mark of a key leads, so no key inherits the state of the one before it.
+    in_gap = pc.fill_null_forward(pc.if_else(leads, marks["dead"], None))
+    gaps = marks.filter(in_gap).select(["key", "start"])
+    if not gaps.num_rows:
+        return steps
+    return pa.concat_tables([steps, query(_SETTLED.format(delay=delay), versions=index, gaps=gaps)])
+
+
+def _leads(index: pa.Table) -> Any:
+    """Return, per version, whether no version of its key before it has a later event (bool)."""
+    if not index.num_rows:
+        return pa.array([], pa.bool_())
+    # Ranks instead of instants: with the key in front they fit an int64, and one running maximum serves all keys.
+    rank = pc.rank(index["event"], tiebreaker="dense").cast(pa.int64())
+    height = pc.add(pc.multiply(index["key"].cast(pa.int64()), pa.scalar(2**32, pa.int64())), rank)
+    return pc.equal(height, pc.cumulative_max(height))
 
 
 def look_up(spine: pa.Table, steps: pa.Table, *, ttl: int | None) -> pa.Table:

@@ -1,15 +1,19 @@
-"""Fact tables as the engine reads them: checked, cut, one row per version, every clock an integer.
+"""Fact tables as the reads see them: checked, cut, one row per version, in order, every clock an integer.
 
 1. Check the columns: present, of their type, zoned, never null, operations known.
-2. Number the entities, and take each clock as microseconds; the values stay behind, reached by row number.
-3. Cut: keep ``knowledge_time <= known_to`` and ``ingested_at <= system_to``. The cut comes before step 4, so that
+2. Number the entities in their order, and take each clock as microseconds; the values stay behind, reached by row
+   number.
+3. Cut: keep ``knowledge_time <= known_to`` and ``ingested_at <= system_to``. The cut comes before step 5, so that
    nothing learned later, not even a contradiction, changes an earlier read.
-4. Where one version key has several rows they must say the same. The row written first is kept, so a repeated
-   delivery changes nothing; rows that differ in a value are refused.
+4. Sort by fact and knowledge, or by the time from which each version can matter. Whatever a read asks of a version
+   is then a comparison with its neighbour.
+5. Where one version key has several rows, which are neighbours, they must say the same. The row written first is
+   kept, so a repeated delivery changes nothing; rows that differ in a value are refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +21,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vintner.bitemporal.compare import canonical, same
-from vintner.bitemporal.engine import query
 from vintner.bitemporal.errors import FactTableError, VersionConflictError
 from vintner.bitemporal.model import (
     CLOCKS,
@@ -36,8 +39,7 @@ from vintner.bitemporal.model import (
 LINEAGE: Final = ("source", "record_id")
 """Columns that say where a row came from, not what it says: two deliveries of one version differ in them."""
 
-_REPEATED: Final = "SELECT key, event, known, seq FROM versions GROUP BY ALL HAVING count(*) > 1"
-_ROWS_OF_REPEATED: Final = "SELECT v.row FROM versions v SEMI JOIN repeated r USING (key, event, known, seq)"
+_VERSION: Final = ("key", "event", "known", "seq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +51,32 @@ class Versions:
     facts
         The fact table as given.
     entities
-        The distinct entities, string; a key is a position in it.
+        The distinct entities, string, sorted; a key is a position in it.
     index
         One row per version: ``key`` (int32), ``event``, ``known`` (int64 microseconds), ``seq`` (int64), ``dead``
-        (bool, a tombstone) and ``row`` (int64, its position in ``facts``).
+        (bool, a tombstone) and ``row`` (int64, its position in ``facts``), sorted by the first four; with a delay
+        also ``start`` (int64 microseconds), sorted by ``key``, ``start``, then the others.
     """
 
     facts: pa.Table
     entities: pa.Array
     index: pa.Table
 
-    @property
-    def has_tombstones(self) -> bool:
-        """Whether any version withdraws its fact."""
-        return bool(pc.any(self.index["dead"]).as_py())
 
+def versions_of(
+    facts: pa.Table, *, known_to: int | None = None, system_to: int | None = None, delay: int | None = None
+) -> Versions:
+    """Check, number, cut and sort ``facts``.
 
-def versions_of(facts: pa.Table, *, known_to: int | None = None, system_to: int | None = None) -> Versions:
-    """Check, number and cut ``facts``; the bounds are inclusive microseconds since the epoch.
+    Parameters
+    ----------
+    facts
+        Fact table, in any order.
+    known_to, system_to
+        Inclusive bounds, microseconds since the epoch.
+    delay
+        With an availability delay in microseconds, versions get their ``start``: the first decision time at which
+        they are known and their event is not in the future. ``known_to`` must be some decision time less ``delay``.
 
     Raises
     ------
@@ -82,11 +92,11 @@ def versions_of(facts: pa.Table, *, known_to: int | None = None, system_to: int 
     ['key', 'event', 'known', 'seq', 'dead', 'row']
     """
     check_columns(facts)
-    names = text_array(facts[ENTITY]).dictionary_encode()
+    entities, keys = _numbered(facts[ENTITY])
     clocks = {name: instants_us(facts[name], field=name) for name in CLOCKS}
     index = pa.table(
         {
-            "key": names.indices,
+            "key": keys,
             "event": clocks[EVENT_TIME],
             "known": clocks[KNOWLEDGE_TIME],
             "seq": facts[REVISION_SEQ].cast(pa.int64()),
@@ -96,7 +106,24 @@ def versions_of(facts: pa.Table, *, known_to: int | None = None, system_to: int 
     )
     visible = _visible(clocks, known_to, system_to)
     index = index if visible is None else index.filter(visible)
-    return Versions(facts=facts, entities=names.dictionary, index=_one_row_each(facts, index))
+    order: Sequence[str] = _VERSION
+    if delay is not None:
+        start = pc.max_element_wise(pc.add(index["known"], pa.scalar(delay, pa.int64())), index["event"])
+        index, order = index.append_column("start", start), ("key", "start", *_VERSION[1:])
+    index = ordered(index, order)
+    return Versions(facts=facts, entities=entities, index=_one_row_each(facts, index))
+
+
+def check_columns(facts: pa.Table) -> None:
+    """Refuse a table without the columns of a fact table, or with nulls in them."""
+    for name in (*VERSION_KEY, OP, INGESTED_AT):
+        if facts.schema.get_field_index(name) < 0:
+            raise FactTableError(column=name, problem="is missing or there twice")
+        if facts[name].null_count:
+            raise FactTableError(column=name, problem=f"has {facts[name].null_count} nulls")
+    for name, wanted in ((ENTITY, pa.string()), (OP, pa.string()), (REVISION_SEQ, pa.int64())):
+        if not _is_like(facts.schema.field(name).type, wanted):
+            raise FactTableError(column=name, problem=f"is {facts.schema.field(name).type}, not {wanted}")
 
 
 def instants_us(column: Any, *, field: str) -> Any:
@@ -117,24 +144,53 @@ def text_array(column: Any) -> pa.Array:
     return column.combine_chunks().cast(pa.string())
 
 
-def check_columns(facts: pa.Table) -> None:
-    """Refuse a table without the columns of a fact table, or with nulls in them."""
-    for name in (*VERSION_KEY, OP, INGESTED_AT):
-        if facts.schema.get_field_index(name) < 0:
-            raise FactTableError(column=name, problem="is missing or there twice")
-        if facts[name].null_count:
-            raise FactTableError(column=name, problem=f"has {facts[name].null_count} nulls")
-    for name, wanted in ((ENTITY, pa.string()), (OP, pa.string()), (REVISION_SEQ, pa.int64())):
-        if not _is_like(facts.schema.field(name).type, wanted):
-            raise FactTableError(column=name, problem=f"is {facts.schema.field(name).type}, not {wanted}")
+def ordered(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return ``table`` sorted by these columns, ascending."""
+    return table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names]))
+
+
+def follows(table: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Return, per row, whether it equals the row before it in these integer columns (bool).
+
+    Examples
+    --------
+    >>> follows(pa.table({"a": [1, 1, 1, 2], "b": [5, 5, 6, 6]}), ["a", "b"]).to_pylist()
+    [False, True, False, False]
+    """
+    if not table.num_rows:
+        return pa.array([], pa.bool_())
+    equal: Any = True
+    for column in (table[name].combine_chunks() for name in names):
+        equal = pc.and_(pc.equal(column.slice(1), column.slice(0, len(column) - 1)), equal)
+    return pa.concat_arrays([pa.array([False]), equal])
+
+
+def last_of(table: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Return, per row, whether the next row differs from it in one of these integer columns, or is not there (bool).
+
+    Examples
+    --------
+    >>> last_of(pa.table({"a": [1, 1, 1, 2], "b": [5, 5, 6, 6]}), ["a", "b"]).to_pylist()
+    [False, True, True, True]
+    """
+    if not table.num_rows:
+        return pa.array([], pa.bool_())
+    return pa.concat_arrays([pc.invert(follows(table, names).slice(1)), pa.array([True])])
 
 
 def _is_like(found: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_dictionary(found):
         found = found.value_type
     if wanted == pa.string():
-        return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
     return bool(pa.types.is_signed_integer(found))
+
+
+def _numbered(entity: Any) -> tuple[pa.Array, pa.Array]:
+    names = text_array(entity).dictionary_encode()
+    order = pc.sort_indices(names.dictionary)
+    place = pc.inverse_permutation(order.cast(pa.int32()))
+    return names.dictionary.take(order), place.take(names.indices)
 
 
 def _tombstones(op: Any) -> pa.Array:
@@ -156,37 +212,27 @@ def _visible(clocks: dict[str, Any], known_to: int | None, system_to: int | None
 
 
 def _one_row_each(facts: pa.Table, index: pa.Table) -> pa.Table:
-    repeated = query(_REPEATED, versions=index)
-    if not repeated.num_rows:
+    again = follows(index, _VERSION)
+    if not pc.any(again, min_count=0).as_py():
         return index
-    rows = query(_ROWS_OF_REPEATED, versions=index, repeated=repeated)["row"]
+    repeated = index.filter(pc.or_(again, pc.invert(last_of(index, _VERSION))))
     # Written first wins; the lineage only makes the choice independent of the order of the input.
-    tie = [name for name in LINEAGE if name in facts.column_names]
-    order = [*VERSION_KEY, INGESTED_AT, *tie]
-    ordered = facts.select(order).take(rows)
-    ordered = ordered.set_column(0, ENTITY, text_array(ordered[ENTITY]))
-    by = pc.sort_indices(ordered, sort_keys=[(name, "ascending") for name in order])
-    rows, ordered = rows.take(by), ordered.take(by)
-    follows = _equal_to_previous(ordered)
-    _refuse_conflicts(facts, rows, follows)
-    surplus = rows.filter(follows)
-    return index.filter(pc.invert(pc.is_in(index["row"], value_set=surplus)))
+    ties = [name for name in (INGESTED_AT, *LINEAGE) if name in facts.column_names]
+    for name in ties:
+        repeated = repeated.append_column(f"tie {name}", canonical(facts[name].take(repeated["row"])))
+    repeated = ordered(repeated, [*_VERSION, *(f"tie {name}" for name in ties)])
+    surplus = follows(repeated, _VERSION)
+    _refuse_conflicts(facts, repeated["row"], surplus)
+    return index.filter(pc.invert(pc.is_in(index["row"], value_set=repeated["row"].filter(surplus))))
 
 
-def _equal_to_previous(ordered: pa.Table) -> pa.Array:
-    equal = [same(ordered[name].slice(1), ordered[name].slice(0, ordered.num_rows - 1)) for name in VERSION_KEY]
-    together = equal[0]
-    for other in equal[1:]:
-        together = pc.and_(together, other)
-    return pa.concat_arrays([pa.array([False]), together])
-
-
-def _refuse_conflicts(facts: pa.Table, rows: Any, follows: pa.Array) -> None:
-    says = [name for name in facts.column_names if name not in {*VERSION_KEY, INGESTED_AT, *LINEAGE}]
-    for name in says:
+def _refuse_conflicts(facts: pa.Table, rows: Any, again: pa.Array) -> None:
+    for name in facts.column_names:
+        if name in {*VERSION_KEY, INGESTED_AT, *LINEAGE}:
+            continue
         value = canonical(facts[name].take(rows))
         differs = pc.invert(same(value.slice(1), value.slice(0, len(value) - 1)))
-        conflict = pc.index(pc.and_(follows.slice(1), differs), True).as_py()
+        conflict = pc.index(pc.and_(again.slice(1), differs), True).as_py()
         if conflict >= 0:
             key = facts.select(list(VERSION_KEY)).slice(rows[conflict].as_py(), 1).to_pylist()[0]
             raise VersionConflictError(**key, column=name)
