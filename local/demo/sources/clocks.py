@@ -127,7 +127,7 @@ def changed_only(vintages: pa.Table) -> pa.Table:
     begins = _differs(ordered, (ENTITY, EVENT_TIME))
     kept = ordered.filter(pc.or_(begins, _differs(ordered, values))).combine_chunks()
     at = kept.schema.get_field_index(KNOWLEDGE_TIME) + 1
-    return kept.add_column(at, pa.field(REVISION_SEQ, pa.int64(), nullable=False), _running_number(kept))
+    return kept.add_column(at, pa.field(REVISION_SEQ, pa.int64()), _running_number(kept))
 
 
 def upserts(facts: pa.Table) -> pa.Table:
