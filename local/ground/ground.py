@@ -218,7 +218,8 @@ class Ground:
             **client_settings(self.config, certificate),
             **ministack_settings(self.config, certificate),
         }
-        command = [sys.executable, "-m", "ministack"]
+        # -P: the script's own folder is not searched, so no module of ours can hide one that MiniStack imports.
+        command = [sys.executable, "-P", str(PROJECT / "local" / "ground" / "serve.py")]
         self.ministack.start(command, environment=environment, folder=self.config.work_dir)
 
     def _start_athena(self, certificate: ServerCertificate) -> None:
