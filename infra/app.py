@@ -16,11 +16,26 @@ from infra.context import CONTEXT
 from infra.environments import Environment, get
 from infra.left_out import LeaveOut
 from infra.stacks import ApiStack, FeaturesStack, FoundationStack, LakeStack, StreamingStack
+from vintner.errors import VintnerError
 
 
-def make_app(*, outdir: str | None = None, context: Mapping[str, Any] | None = None) -> App:
-    """Make an app with our pinned feature flags, judged by the AwsSolutions rules."""
-    app = App(outdir=outdir, context=context, post_cli_context=CONTEXT, analytics_reporting=False)
+def make_app(*, outdir: str | None = None, context: Mapping[str, Any] | None = None, check_schemas: bool = True) -> App:
+    """Make an app with our pinned feature flags, judged by the AwsSolutions rules.
+
+    Parameters
+    ----------
+    outdir, context
+        As CDK's.
+    check_schemas
+        Whether CDK also holds every resource against CloudFormation's schemas, which costs seconds once a process.
+    """
+    app = App(
+        outdir=outdir,
+        context=context,
+        post_cli_context=CONTEXT,
+        analytics_reporting=False,
+        builtin_cloud_formation_validation=check_schemas,
+    )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
@@ -39,7 +54,11 @@ def add_stacks(app: App, environment: Environment) -> None:
 def main() -> None:
     """Synthesise the chosen environment."""
     app = make_app()
-    add_stacks(app, get(app.node.try_get_context("environment") or os.environ.get("VINTNER_ENVIRONMENT")))
+    try:
+        environment = get(app.node.try_get_context("environment") or os.environ.get("VINTNER_ENVIRONMENT"))
+    except VintnerError as error:
+        raise SystemExit(f"infra.app: {error}") from error
+    add_stacks(app, environment)
     app.synth()
 
 

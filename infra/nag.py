@@ -1,4 +1,4 @@
-"""Findings of the security rules that are accepted, each by its exact id, where it is found, with a reason."""
+"""Findings of the rules that are accepted, each by its exact id, where it is found, with a reason."""
 
 from __future__ import annotations
 
@@ -22,9 +22,18 @@ def accept(construct: IConstruct, rule: str, reason: str) -> None:
     reason
         Why it is right here.
     """
-    Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions-{rule}", reason=reason))
+    _acknowledge(construct, f"AwsSolutions-{rule}", reason)
+
+
+def accept_warning(construct: IConstruct, warning: str, reason: str) -> None:
+    """Accept one warning of CDK itself on one construct, for instance ``aws-s3:accessLogsPolicyNotAdded``."""
+    _acknowledge(construct, f"Annotation::@aws-cdk/{warning}", reason)
 
 
 def names_in_findings(environment: Environment) -> Names:
     """Return the names as findings spell them: an account that is not known stands as ``<AWS::AccountId>``."""
     return Names(environment, environment.account or "<AWS::AccountId>")
+
+
+def _acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))

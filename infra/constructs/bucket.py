@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import Duration, aws_s3
 from constructs import Construct
 
+from infra.nag import accept_warning
 from infra.shared import Shared
 
 _ABANDONED_UPLOAD = Duration.days(7)
@@ -62,3 +63,6 @@ class PrivateBucket(aws_s3.Bucket):
                 )
             ],
         )
+        if shared.access_logs:
+            reason = "The log bucket's own policy, in the foundation, lets every bucket of the environment log there."
+            accept_warning(self, "aws-s3:accessLogsPolicyNotAdded", reason)

@@ -79,7 +79,12 @@ class FoundationStack(CapabilityStack):
                 actions=encrypt,
                 resources=["*"],
                 conditions={
-                    "ArnLike": {"kms:EncryptionContext:aws:logs:arn": self.names.arn("logs", "log-group:*vintner*")}
+                    "ArnLike": {
+                        "kms:EncryptionContext:aws:logs:arn": [
+                            self.names.arn("logs", f"log-group:{self.names.log_group('*')}"),
+                            self.names.arn("logs", f"log-group:{self.names.service_log_group('*')}"),
+                        ]
+                    }
                 },
             )
         )

@@ -39,7 +39,7 @@ class LakeStack(CapabilityStack):
             name=self.names.athena_bucket,
             expire_days=environment.keep.query_results,
         )
-        self._make_database()
+        self._make_database().apply_removal_policy(shared.removal)
         self._make_named_queries(self._make_workgroup(shared))
         self.answer("LakeBucket", self.names.lake_bucket, "Bucket of the Iceberg tables.")
         self.answer("Warehouse", self.names.warehouse, "Location the Iceberg tables are under.")
@@ -47,8 +47,8 @@ class LakeStack(CapabilityStack):
         self.answer("AthenaBucket", self.names.athena_bucket, "Bucket of query results.")
         self.answer("AthenaWorkgroup", self.names.workgroup, "Athena workgroup.")
 
-    def _make_database(self) -> None:
-        aws_glue.CfnDatabase(
+    def _make_database(self) -> aws_glue.CfnDatabase:
+        return aws_glue.CfnDatabase(
             self,
             "Database",
             catalog_id=self.account,

@@ -1,0 +1,114 @@
+"""What is deployed: the layers and the functions' code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from infra import bundling, paths
+from infra.environments import Architecture
+from infra.named_queries import NamedQuery, NamedQueryFormError, read_named_queries
+from tests.infra.synthesis import Synthesis
+
+
+def test_a_function_is_its_handler_without_byte_code(synthesis: Synthesis):
+    for function in synthesis.resources("AWS::Lambda::Function"):
+        folder = synthesis.asset(function, "Code")
+        assert (folder / "handler.py").is_file()
+        assert not list(folder.rglob("__pycache__"))
+
+
+def test_the_library_layer_is_the_library_under_python(synthesis: Synthesis):
+    layers = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Library" in layer.logical_id]
+    assert len(layers) == 2
+    for layer in layers:
+        folder = synthesis.asset(layer, "Content")
+        assert [path.name for path in folder.iterdir()] == ["python"]
+        assert [path.name for path in (folder / "python").iterdir()] == ["vintner"]
+        assert (folder / "python" / "vintner" / "py.typed").is_file()
+        assert not list(folder.rglob("__pycache__"))
+
+
+def test_the_dependency_layer_is_there_where_it_is_built(synthesis: Synthesis):
+    layers = [text for text in synthesis.resources("AWS::Lambda::LayerVersion") if "Dependencies" in text.logical_id]
+    assert len(layers) == (2 if synthesis.environment.bundle_dependencies else 0)
+
+
+def test_assets_are_the_same_in_every_environment(syntheses: Mapping[str, Synthesis]):
+    def codes(name: str) -> set[str]:
+        functions = syntheses[name].resources("AWS::Lambda::Function")
+        return {function.properties["Code"]["S3Key"] for function in functions}
+
+    assert codes("laptop") == codes("dev") == codes("staging") == codes("prod")
+
+
+def test_the_fingerprint_follows_what_determines_the_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = bundling.fingerprint(Architecture.ARM64)
+    assert before == bundling.fingerprint(Architecture.ARM64)
+    assert before != bundling.fingerprint(Architecture.X86_64)
+    lock = tmp_path / "layer.lock"
+    lock.write_bytes(paths.LAYER_LOCK.read_bytes() + b"\n")
+    monkeypatch.setattr(paths, "LAYER_LOCK", lock)
+    assert before != bundling.fingerprint(Architecture.ARM64)
+
+
+def test_stripping_removes_what_the_list_names_and_no_more(tmp_path: Path):
+    for name in ("a/keep.py", "a/tests/test_a.py", "a/b/tests/deep.py", "a/_gcsfs.so", "boto3/__init__.py"):
+        path = tmp_path / "python" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("", encoding="utf-8")
+    rules = tmp_path / "strip.txt"
+    rules.write_text("# why\n\n**/tests\nboto3\na/_gcsfs.*\nabsent\n", encoding="utf-8")
+    bundling.strip(tmp_path / "python", rules)
+    left = {path.relative_to(tmp_path / "python").as_posix() for path in (tmp_path / "python").rglob("*.*")}
+    assert left == {"a/keep.py"}
+
+
+def test_the_strip_list_keeps_what_the_library_needs(tmp_path: Path):
+    needed = [
+        "pyarrow/libarrow_substrait.so.2500",
+        "pyarrow/_s3fs.so",
+        "pyarrow/libarrow_python.so.2500",
+        "rich/table.py",
+    ]
+    dropped = ["pyarrow/libarrow_flight.so.2500", "pyarrow/_orc.cpython-313.so", "botocore/session.py", "bin/dmypy"]
+    for name in needed + dropped:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("", encoding="utf-8")
+    bundling.strip(tmp_path, paths.STRIP_LIST)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == set(needed)
+
+
+def test_a_layer_without_room_for_a_function_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "large.so").write_bytes(b"0" * 4096)
+    assert bundling.check_size(tmp_path) == 4096
+    monkeypatch.setattr(bundling, "LAMBDA_LIMIT_BYTES", 4096)
+    with pytest.raises(bundling.LayerTooLargeError, match=r"add to layers/dependencies/strip\.txt"):
+        bundling.check_size(tmp_path)
+
+
+def test_a_lock_that_cannot_be_installed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lock = tmp_path / "layer.lock"
+    lock.write_text("not a requirement\n", encoding="utf-8")
+    monkeypatch.setattr(paths, "LAYER_LOCK", lock)
+    with pytest.raises(bundling.LayerInstallError):
+        bundling.install(tmp_path / "python", Architecture.ARM64)
+
+
+def test_named_queries_are_read_from_their_heads(tmp_path: Path):
+    (tmp_path / "b.sql").write_text("-- name: b\n-- description: Second.\nSELECT 2\n", encoding="utf-8")
+    (tmp_path / "a.sql").write_text("-- name: a\n-- description: First.\n\nSELECT 1", encoding="utf-8")
+    first = NamedQuery(name="a", description="First.", sql="SELECT 1\n")
+    second = NamedQuery(name="b", description="Second.", sql="SELECT 2\n")
+    assert read_named_queries(tmp_path) == [first, second]
+    assert read_named_queries(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize("content", ["SELECT 1\n", "-- name: a\nSELECT 1\n", "-- name: a\n-- description: b\n\n"])
+def test_a_named_query_without_its_head_is_refused(tmp_path: Path, content: str):
+    (tmp_path / "a.sql").write_text(content, encoding="utf-8")
+    with pytest.raises(NamedQueryFormError):
+        read_named_queries(tmp_path)
