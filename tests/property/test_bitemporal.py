@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -43,8 +44,8 @@ from vintner.bitemporal import (
     vintage,
 )
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-wide = settings(quick, max_examples=60)
+quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+wide = settings(quick, max_examples=25)
 searching = settings(max_examples=2000, database=None, phases=[Phase.generate])
 systems = st.none() | usual_instants
 
@@ -110,6 +111,35 @@ def test_join_is_the_oracles_at_every_instant(sources: list[Source], known: int 
     spine = data.draw(st.permutations(grid))
     found = as_of_join(spine_table(spine), [fact_source(source) for source in sources], known_at=optional(known))
     assert bits(plain(found)) == bits(oracle.as_of_join(spine, sources, known))
+
+
+@pytest.mark.parametrize("known", [None, 2_500])
+@pytest.mark.parametrize("delay", [0, 40])
+def test_join_is_the_oracles_on_many_facts(known: int | None, delay: int) -> None:
+    source = Source(rows=many_facts(4_000), columns={"eps": "value"}, ttl=300, delay=delay)
+    chance = Random(11)  # noqa: S311 - made-up data
+    entities = [*ENTITIES, None]
+    spine = [
+        {"time": chance.randrange(5_000), "entity": chance.choice(entities), "other": None, "label": 0}
+        for _ in range(200)
+    ]
+    found = as_of_join(spine_table(spine), [fact_source(source)], known_at=optional(known))
+    assert bits(plain(found)) == bits(oracle.as_of_join(spine, [source], known))
+
+
+def many_facts(count: int) -> list[Row]:
+    """Facts published around their event, a third of them restated, withdrawn or reinstated later."""
+    chance, rows = Random(7), list[Row]()  # noqa: S311 - made-up data
+    while len(rows) < count:
+        event = chance.randrange(5_000)
+        known = event + chance.randrange(-50, 50)
+        entity = chance.choice(ENTITIES)
+        for seq in range(chance.choice((1, 1, 1, 1, 2, 4))):
+            row = {"entity": entity, "event_time": event, "knowledge_time": known, "revision_seq": len(rows)}
+            told = {"op": chance.choice(("upsert", "delete")) if seq else "upsert", "ingested_at": known}
+            rows.append(row | told | {"value": chance.random(), "label": None, "record_id": "r0"})
+            known += chance.randrange(100)
+    return rows
 
 
 @wide

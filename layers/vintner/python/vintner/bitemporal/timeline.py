@@ -121,11 +121,11 @@ def rolling_steps(versions: Versions, *, delay: int) -> pa.Table:
     last = last_of(index, ("key", "start"))
     leads, marks = _leads(index).filter(last), index.filter(last)
     steps = marks.filter(pc.and_(leads, pc.invert(marks["dead"]))).select(list(STEP))
-    # The first mark of a key leads, so no key inherits the state of the one before it.
-    in_gap = pc.fill_null_forward(pc.if_else(leads, marks["dead"], None))
-    gaps = marks.filter(in_gap).select(["key", "start"])
-    if not gaps.num_rows:
+    if not pc.any(marks["dead"], min_count=0).as_py():
         return steps
+    # The first mark of a key leads, so no key inherits the leader of the one before it.
+    leader = pc.subtract(pc.cumulative_sum(leads.cast(pa.int64())), 1)
+    gaps = marks.filter(marks["dead"].filter(leads).take(leader)).select(["key", "start"])
     return pa.concat_tables([steps, query(_SETTLED.format(delay=delay), versions=index, gaps=gaps)])
 
 
