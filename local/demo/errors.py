@@ -51,7 +51,7 @@ class StoryImpossibleError(DemoError):
 class StreamingStalledError(DemoError):
     """What was sent did not become visible in the lake in time."""
 
-    template = "{missing} of {sent} records sent to {dataset} were not accounted for after {seconds:.0f} s; {log}"
+    template = "{missing:,} of {sent:,} records are not accounted for and nothing moved for {seconds:.0f} s; {log}"
 
 
 class AnswerPathError(DemoError):

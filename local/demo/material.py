@@ -32,6 +32,7 @@ UK_GDP_2008_Q3: Final = StoryRule.model_validate({
     "previous": date(2008, 6, 30),
     "measure": "growth",
     "known_at": [datetime(year, 1, 1, tzinfo=UTC) for year in (2009, 2010, 2012)],
+    "expected": (-0.42, -1.64),
 })  # fmt: skip
 DECISION_TIME: Final = time(22)
 MOST_SYMBOLS: Final = 40
@@ -143,6 +144,7 @@ def _macro_question(feeds: Sequence[Feed], story: StoryRule) -> MacroQuestion:
         previous=_midnight(story.previous) if story.previous else earlier[-1],
         measure=story.measure,
         known_at=story.known_at or _publications(mine, event),
+        expected=story.expected,
     )
 
 

@@ -70,6 +70,7 @@ class MacroQuestion:
 
     ``measure`` is ``growth`` (change against ``previous``, percent, both levels from the same vintage) or
     ``level``. ``known_at`` are the three decision times asked about; the answer of today stands beside them.
+    ``expected`` are the answers on record, first and today, to two digits; None where there is no record.
     """
 
     entity: str
@@ -79,6 +80,7 @@ class MacroQuestion:
     previous: datetime
     measure: Literal["growth", "level"]
     known_at: tuple[datetime, ...]
+    expected: tuple[float, float] | None = None
 
     @property
     def period(self) -> str:

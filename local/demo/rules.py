@@ -194,6 +194,7 @@ class StoryRule(Rule):
     previous: date | None = None
     measure: Literal["growth", "level"] = "level"
     known_at: tuple[datetime, ...] = ()
+    expected: tuple[float, float] | None = None
     symbols: tuple[str, ...] = ()
     start: date | None = Field(default=None, alias="from")
     end: date | None = Field(default=None, alias="to")

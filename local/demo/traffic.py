@@ -62,12 +62,11 @@ class Sender:
         self.sent = 0
         self.sent_by_dataset: dict[str, int] = {}
 
-    def send(self, traffic: Traffic, *, late: bool = False, on_progress: OnProgress) -> None:
+    def send(self, traffic: Traffic, *, late: bool = False) -> None:
         """Send the records of one feed, or those held back."""
         records = traffic.late if late else traffic.records
         for start in range(0, len(records), CALL):
             self._send(traffic, records[start : start + CALL])
-            on_progress(traffic.dataset, min(start + CALL, len(records)))
 
     def send_bad(self, bad: Iterable[BadDelivery]) -> None:
         """Send bad pieces as they are."""
@@ -99,7 +98,7 @@ class Watch:
             quarantined=counts[QUARANTINE].get("quarantined", 0),
         )
 
-    def wait(self, sender: Sender, what: str, on_progress: OnProgress) -> Tally:
+    def wait(self, sender: Sender, on_progress: OnProgress) -> Tally:
         """Wait until everything sent is accounted for.
 
         Raises
@@ -118,9 +117,7 @@ class Watch:
                 before, moved = tally.total, time.monotonic()
             elif time.monotonic() - moved > STALL_S:
                 missing = sender.sent - tally.total
-                raise StreamingStalledError(
-                    missing=missing, sent=sender.sent, dataset=what, seconds=STALL_S, log=self._log()
-                )
+                raise StreamingStalledError(missing=missing, sent=sender.sent, seconds=STALL_S, log=self._log())
             time.sleep(POLL_S)
 
     def quarantine(self) -> list[dict[str, Any]]:
