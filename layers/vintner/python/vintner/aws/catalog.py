@@ -11,6 +11,7 @@ import boto3
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.glue import GlueCatalog
 
+from vintner.aws.files import LakeFileIO
 from vintner.aws.settings import Settings
 
 ENDPOINT: Final = "AWS_ENDPOINT_URL"
@@ -19,11 +20,11 @@ ENDPOINT: Final = "AWS_ENDPOINT_URL"
 def open_catalog(settings: Settings) -> Catalog:
     """Return the Iceberg catalog of a deployment.
 
-    Credentials, region and endpoints come from where every AWS SDK takes them; only PyArrow's S3 has to be told its
-    endpoint, since PyIceberg does not read the SDKs' variables for it.
+    Credentials, region, endpoints and certificate authorities come from where every AWS SDK takes them.
     """
     properties = {
         "warehouse": settings.warehouse,
+        "py-io-impl": f"{LakeFileIO.__module__}.{LakeFileIO.__name__}",
         "glue.region": settings.region,
         "s3.region": settings.region,
     }
