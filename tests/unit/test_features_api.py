@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from vintner.aws.api import openapi_document
+from vintner.aws.api import TooLargeError, json_body, openapi_document
 from vintner.features import MemoryOnlineStore
 from vintner.lake.model import Dataset
 from vintner.marketdata.datasets import DATASETS, INDEX_MEMBERSHIP, MACRO_SERIES, PRICES_DAILY
@@ -305,6 +305,16 @@ def test_the_limit_of_rows_is_the_limit(api: Any) -> None:
 def test_an_answer_too_large_to_carry_is_refused(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vintner.aws.api.documents.MAX_RESPONSE_BYTES", 500)
     assert problem(api, event("datasets_history")) == (413, "response")
+
+
+def test_an_answer_is_measured_as_it_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {"text": 'quotes " and \\ and Ærø'}
+    travels = len(json.dumps(json_body(document))) - len('""')
+    monkeypatch.setattr("vintner.aws.api.documents.MAX_RESPONSE_BYTES", travels)
+    assert json.loads(json_body(document)) == document
+    monkeypatch.setattr("vintner.aws.api.documents.MAX_RESPONSE_BYTES", travels - 1)
+    with pytest.raises(TooLargeError):
+        json_body(document)
 
 
 def test_a_fault_is_logged_and_never_told(
