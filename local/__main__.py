@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local.console import Console
 from local.errors import GroundNotRunningError, NotDeployedError
-from local.ground import DEFAULT_STATE_DIR, Ground, GroundConfig, deploy, deployment, register_tables
+from local.ground import DEFAULT_STATE_DIR, Ground, GroundConfig, deploy, deployment, repair
 from local.ground.deploy import LAPTOP
 from vintner.errors import VintnerError
 
@@ -83,10 +83,10 @@ def env(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def register(arguments: argparse.Namespace, console: Console) -> int:
-    """Bring the lake's tables back after the ground was killed."""
+    """Bring tables and online store back from the lake's files, after the ground was killed."""
     ground = _running_ground(arguments)
-    with console.step("registering the lake's tables from their metadata") as on_event:
-        lines = register_tables(ground, on_event)
+    with console.step("registering the tables from their metadata, rebuilding the online store") as on_event:
+        lines = repair(ground, on_event)
     console.result({"output": lines})
     return 0
 

@@ -50,6 +50,12 @@ class GroundStopError(GroundError):
     )
 
 
+class CheckpointError(GroundError):
+    """The ground did not write its state when asked."""
+
+    template = "The ground's state was not written ({reason}); look at {log}, then stop it: make down"
+
+
 class ToolMissingError(GroundError):
     """A program that a command needs is not installed."""
 

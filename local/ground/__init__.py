@@ -1,7 +1,7 @@
 """The laptop ground's processes, and the deployment of the platform to it or to an account."""
 
 from local.ground.config import DEFAULT_STATE_DIR, PROJECT, GroundConfig
-from local.ground.deploy import deploy, deployment, register_tables
+from local.ground.deploy import deploy, deployment, repair
 from local.ground.deployment import Deployment
 from local.ground.ground import Ground
 
@@ -13,5 +13,5 @@ __all__ = [
     "GroundConfig",
     "deploy",
     "deployment",
-    "register_tables",
+    "repair",
 ]

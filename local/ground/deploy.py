@@ -101,6 +101,8 @@ def deploy(ground: Ground | None, environment: str = LAPTOP, on_event: OnEvent =
     _deploy_stacks(target, on_event)
     found = _deployment(ground, target)
     migrate(found, target.variables, on_event)
+    if ground is not None:
+        ground.checkpoint()
     return found
 
 
@@ -121,15 +123,24 @@ def migrate(found: Deployment, variables: Mapping[str, str], on_event: OnEvent) 
     _library_command("Migrating the tables", ["migrate"], found, variables, on_event)
 
 
-def register_tables(ground: Ground, on_event: OnEvent) -> list[str]:
-    """Bring the lake's tables back into the catalog from the metadata in their bucket; return what was printed.
+def repair(ground: Ground, on_event: OnEvent = lambda _: None) -> list[str]:
+    """Make catalog and online store agree with the lake again; return what the library's commands printed.
 
-    Needed after the ground was killed: objects are on disk at once, the catalog only at a graceful stop.
+    Needed after the ground was killed: objects are on disk at once, everything else as of the last checkpoint. Tables
+    are registered from their newest metadata, and the online store is rebuilt from the tables. Nothing may be
+    streaming meanwhile.
     """
-    found = deployment(ground)
-    on_event("registering the lake's tables")
-    variables = _target(ground, LAPTOP).variables
-    return _library_command("Registering the tables", ["register-tables", "--json"], found, variables, on_event)
+    target = _target(ground, LAPTOP)
+    found = _deployment(ground, target)
+    printed: list[str] = []
+    for step, words in (
+        ("Registering the tables", "register-tables"),
+        ("Rebuilding the online store", "rebuild-online"),
+    ):
+        on_event(step.lower())
+        printed += _library_command(step, [words], found, target.variables, on_event)
+    ground.checkpoint()
+    return printed
 
 
 def _target(ground: Ground | None, environment: str) -> Target:
@@ -142,7 +153,8 @@ def _ground_target(ground: Ground, environment: str) -> Target:
         environment=environment,
         account=ACCOUNT,
         region=REGION,
-        variables=_with_tools(ground.environment()),
+        # The templates are validated by the infra tests and before they go to an account; here it would double the wait.
+        variables={**_with_tools(ground.environment()), "CDK_VALIDATION": "false"},
         session=ground.session(),
         client_options=ground.client_options(),
         cdk_out=ground.config.state_dir / "cdk.out",

@@ -3,7 +3,8 @@
 1. `start` checks the ports, makes the certificate, cleans what an earlier crash left, and starts both processes.
 2. It waits until both answer; if one does not, both are ended and the error shows the end of the log.
 3. `stop` asks them to end. MiniStack writes its state on the way out, so it is waited for.
-4. `kill` ends everything as a power cut would. Objects are on disk by then, the rest of the state is not.
+4. `kill` ends everything as a power cut would. Objects are on disk by then; the rest comes back as it was at the last
+   graceful stop or `checkpoint`, which every deployment ends with.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import ssl
 import sys
@@ -23,7 +25,13 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from local.errors import GroundNotRunningError, GroundRunningElsewhereError, GroundStartError, PortTakenError
+from local.errors import (
+    CheckpointError,
+    GroundNotRunningError,
+    GroundRunningElsewhereError,
+    GroundStartError,
+    PortTakenError,
+)
 from local.ground.certificate import ServerCertificate, ensure_certificate
 from local.ground.config import PROJECT, REGION, GroundConfig
 from local.ground.environment import ROOT_CREDENTIALS, client_settings, ministack_settings, scrubbed, strays
@@ -55,6 +63,7 @@ class Ground:
         self.config = config
         run, logs = config.state_dir / "run", config.state_dir / "logs"
         self.ministack = ChildProcess("MiniStack", run_dir=run, log=logs / "ministack.log")
+        self._answer = run / "checkpoint"
         self.athena = ChildProcess("Athena", run_dir=run, log=logs / "athena.log")
 
     @property
@@ -119,6 +128,30 @@ class Ground:
         self.ministack.kill()
         self.athena.kill()
         self._sweep()
+
+    def checkpoint(self) -> None:
+        """Write the state now, so that a later ``kill -9`` loses only what came after. Nothing should be streaming.
+
+        Raises
+        ------
+        GroundNotRunningError
+            The ground is down.
+        CheckpointError
+            The state was not written.
+        """
+        pid = self.ministack.pid
+        if pid is None:
+            raise GroundNotRunningError(state_dir=self.config.state_dir)
+        self._answer.unlink(missing_ok=True)
+        os.kill(pid, signal.SIGUSR1)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not self._answer.exists():
+            if not self.is_running or time.monotonic() > deadline:
+                raise CheckpointError(reason="no answer", log=self.ministack.log)
+            time.sleep(_POLL_SECONDS)
+        said = self._answer.read_text(encoding="utf-8")
+        if said != "ok":
+            raise CheckpointError(reason=said, log=self.ministack.log)
 
     def client_env(self) -> dict[str, str]:
         """Return the variables to add to an environment so that AWS clients reach this ground as its root user.
@@ -219,7 +252,8 @@ class Ground:
             **ministack_settings(self.config, certificate),
         }
         # -P: the script's own folder is not searched, so no module of ours can hide one that MiniStack imports.
-        command = [sys.executable, "-P", str(PROJECT / "local" / "ground" / "serve.py")]
+        script = PROJECT / "local" / "ground" / "serve.py"
+        command = [sys.executable, "-P", str(script), str(self._answer)]
         self.ministack.start(command, environment=environment, folder=self.config.work_dir)
 
     def _start_athena(self, certificate: ServerCertificate) -> None:
