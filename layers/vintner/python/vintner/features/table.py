@@ -77,6 +77,7 @@ def feature_table(
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> spine = pa.table({"entity": ["AAPL"], "time": pa.array([datetime(2020, 1, 3, tzinfo=UTC)], INSTANT)})
     >>> feature_table(EQUITY_DAILY, spine, reader).column_names  # doctest: +SKIP
     ['entity', 'time', 'close', 'sp500_member', 'us_hml_pct', 'uk_gdp']
