@@ -153,7 +153,7 @@ def _ground_target(ground: Ground, environment: str) -> Target:
         environment=environment,
         account=ACCOUNT,
         region=REGION,
-        # The templates are validated by the infra tests and before they go to an account; here it would double the wait.
+        # Templates are validated by the infra tests and before they go to an account; here it would double the wait.
         variables={**_with_tools(ground.environment()), "CDK_VALIDATION": "false"},
         session=ground.session(),
         client_options=ground.client_options(),
