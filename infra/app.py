@@ -1,6 +1,7 @@
 """The CDK app: `cdk synth -c environment=NAME`, or VINTNER_ENVIRONMENT=NAME.
 
-One synthesis is one environment. It needs no account, no credentials and no network.
+One synthesis is one environment. It needs no account and no credentials. The dependency layer needs the package index
+the first time; with `-c layers=skip` it is not built, and CloudFormation refuses to deploy what comes of it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from aws_cdk import App, Aspects, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.context import CONTEXT
+from infra.context import BUNDLING_STACKS, CONTEXT
 from infra.environments import Environment, get
 from infra.left_out import LeaveOut
 from infra.stacks import ApiStack, FeaturesStack, FoundationStack, LakeStack, StreamingStack
@@ -58,6 +59,8 @@ def main() -> None:
         environment = get(app.node.try_get_context("environment") or os.environ.get("VINTNER_ENVIRONMENT"))
     except VintnerError as error:
         raise SystemExit(f"infra.app: {error}") from error
+    if app.node.try_get_context("layers") == "skip":
+        app.node.set_context(BUNDLING_STACKS, [])
     add_stacks(app, environment)
     app.synth()
 

@@ -45,7 +45,10 @@ class LayerTooLargeError(VintnerError):
 class LayerInstallError(VintnerError):
     """uv could not install the locked wheels."""
 
-    template = "installing the dependency layer failed (exit code {code}): {output}"
+    template = (
+        "installing the dependency layer failed (exit code {code}); it needs the package index once, and"
+        " `-c layers=skip` synthesises without it, to look and not to deploy: {output}"
+    )
 
 
 def fingerprint(architecture: Architecture) -> str:
@@ -63,7 +66,7 @@ def fingerprint(architecture: Architecture) -> str:
 
 
 def install(target: Path, architecture: Architecture) -> None:
-    """Install the locked wheels of Lambda's platform into a folder.
+    """Install the locked wheels of Lambda's platform into a folder, from uv's cache alone if it holds them.
 
     Raises
     ------
@@ -73,7 +76,9 @@ def install(target: Path, architecture: Architecture) -> None:
     command = [_uv(), "pip", "install", "--quiet", "--target", str(target), "--python-version", PYTHON_VERSION]
     command += ["--python-platform", _PLATFORMS[architecture], "--only-binary", ":all:", "--no-deps"]
     command += ["--link-mode", "copy", "--require-hashes", "-r", str(paths.LAYER_LOCK)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _run([*command, "--offline"])
+    if done.returncode != 0:
+        done = _run(command)
     if done.returncode != 0:
         raise LayerInstallError(code=done.returncode, output=done.stderr.strip())
 
@@ -148,6 +153,10 @@ class LayerBundler:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _uv() -> str:

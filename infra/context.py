@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+BUNDLING_STACKS: Final = "aws:cdk:bundling-stacks"
+"""CDK's list of the stacks whose assets are built; empty builds none."""
+
 CONTEXT: Final[dict[str, Any]] = {
     # A reference to another stack is resolved by name at deployment; no export locks the producer.
     "@aws-cdk/core:defaultCrossStackReferences": "weak",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import AssetHashType, BundlingOptions, DockerImage, aws_lambda
+from aws_cdk import (
+    AssetHashType,
+    BundlingOptions,
+    CfnRule,
+    CfnRuleAssertion,
+    DockerImage,
+    Fn,
+    Stack,
+    aws_lambda,
+)
 from constructs import Construct
 
 from infra import paths
@@ -39,6 +48,7 @@ class Layers(Construct):
         if shared.environment.bundle_dependencies:
             packages = self._layer("Dependencies", "dependencies", "Locked packages.", self._dependencies())
             self.versions = (library, packages)
+            self._refuse_deployment_unless_built()
         else:
             self.versions = (library,)
 
@@ -51,6 +61,16 @@ class Layers(Construct):
             code=code,
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[lambda_architecture(self._shared.environment.architecture)],
+        )
+
+    def _refuse_deployment_unless_built(self) -> None:
+        if Stack.of(self).bundling_required:
+            return
+        unbuilt = "This template was synthesised without building its dependency layer: synthesise it again with it."
+        CfnRule(
+            self,
+            "Built",
+            assertions=[CfnRuleAssertion(assert_=Fn.condition_equals("skipped", "built"), assert_description=unbuilt)],
         )
 
     def _library(self) -> aws_lambda.Code:

@@ -11,9 +11,10 @@ from typing import Any
 from aws_cdk import App
 
 from infra.app import add_stacks, make_app
+from infra.context import BUNDLING_STACKS
 from infra.environments import Environment
 
-SKIP_BUNDLING: dict[str, list[str]] = {"aws:cdk:bundling-stacks": []}
+SKIP_BUNDLING: dict[str, list[str]] = {BUNDLING_STACKS: []}
 
 
 @dataclass(frozen=True, kw_only=True)

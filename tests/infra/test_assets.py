@@ -32,8 +32,20 @@ def test_the_library_layer_is_the_library_under_python(synthesis: Synthesis):
 
 
 def test_the_dependency_layer_is_there_where_it_is_built(synthesis: Synthesis):
-    layers = [text for text in synthesis.resources("AWS::Lambda::LayerVersion") if "Dependencies" in text.logical_id]
+    layers = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Dependenc" in layer.logical_id]
     assert len(layers) == (2 if synthesis.environment.bundle_dependencies else 0)
+
+
+def test_a_template_whose_layer_was_not_built_cannot_be_deployed(synthesis: Synthesis):
+    for stack in ("streaming", "api"):
+        rules = synthesis.templates[stack]["Rules"]
+        refusals = [
+            assertion["AssertDescription"]
+            for rule in rules.values()
+            for assertion in rule["Assertions"]
+            if assertion["Assert"] == {"Fn::Equals": ["skipped", "built"]}
+        ]
+        assert len(refusals) == (1 if synthesis.environment.bundle_dependencies else 0)
 
 
 def test_assets_are_the_same_in_every_environment(syntheses: Mapping[str, Synthesis]):
