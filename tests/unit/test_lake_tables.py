@@ -153,7 +153,7 @@ def test_rows_of_every_candidate_for_the_newest_version_come_back_once(catalog, 
     land(catalog, [1, 2])
     table = load_table(catalog, DATABASE, MACRO_SERIES.name)
     other = pa.Table.from_pylist([{**fact(n), "ingested_at": NOW} for n in (2, 3)], schema=MACRO_SERIES.schema)
-    staged = stage(table, other, {})
+    staged, _ = stage(table, other, {})
     location = next(Path(f"{tmp_path}/macro_series/metadata").glob("00001-*.metadata.json"))
     rival = location.with_name("00002-ffffffff-0000-0000-0000-000000000000.metadata.json")
     rival.write_text(staged.table_metadata.model_dump_json(by_alias=True))

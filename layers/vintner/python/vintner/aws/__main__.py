@@ -58,7 +58,7 @@ def _register(catalog: Catalog, settings: Settings, *, newest: bool) -> Rows:
 def rebuild(settings: Settings) -> Rows:
     """Put every version of the lake into the online store; one row a dataset."""
     reader = LakeReader(open_catalog(settings), settings.glue_database)
-    store = DynamoOnlineStore(settings.online_table)
+    store = DynamoOnlineStore(settings.online_table, region=settings.region)
     put = rebuild_online(reader, store, DATASETS.values(), _progress)
     return [{"dataset": name, "versions": count} for name, count in put.items()]
 

@@ -57,7 +57,7 @@ class StreamProcessor:
 
     @cached_property
     def _online(self) -> DynamoOnlineStore:
-        return DynamoOnlineStore(self._settings.online_table)
+        return DynamoOnlineStore(self._settings.online_table, region=self._settings.region)
 
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, list[Any]]]

@@ -1,6 +1,6 @@
 """The lake: Iceberg tables of facts, written exactly once."""
 
-from vintner.lake.commit import Append, append_once, landed
+from vintner.lake.commit import Append, append_once
 from vintner.lake.errors import (
     CommitRefusedError,
     CommitUnknownError,
@@ -23,5 +23,5 @@ __all__ = [
     "Append", "Change", "Column", "CommitRefusedError", "CommitUnknownError", "Dataset", "FactError", "FactReader",
     "FactStore", "Judgement", "LakeReader", "Layout", "Ledger", "NoMetadataError", "Refusal", "Registered",
     "SchemaChangeError", "TableMissingError", "append_once", "declarations", "ensure_database", "judge",
-    "land_facts", "land_refusals", "landed", "load_table", "migrate", "parse_fact", "register_table",
+    "land_facts", "land_refusals", "load_table", "migrate", "parse_fact", "register_table",
 ]  # fmt: skip

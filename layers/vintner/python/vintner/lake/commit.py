@@ -20,7 +20,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -32,7 +31,6 @@ from pyiceberg.table import Table
 from vintner.lake.errors import CommitRefusedError, CommitUnknownError
 from vintner.lake.staging import discard, refused, stage, swap
 
-COMMIT_ID: Final = "vintner.commit-id"
 ATTEMPTS: Final = 8
 FIRST_WAIT_S: Final = 0.05
 
@@ -73,44 +71,40 @@ def append_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable
     CommitUnknownError
         The catalog did not answer the last attempt, and the table could not show what became of it.
     """
-    commit_id = uuid.uuid4().hex
     table = load()
+    tried: list[int] = []
     cause: Exception | None = None
     for attempt in range(ATTEMPTS):
         append, result = plan(table)
         if append is None:
             return result
-        staged = stage(table, append.rows, {**append.summary, COMMIT_ID: commit_id})
+        staged, snapshot_id = stage(table, append.rows, append.summary)
+        tried.append(snapshot_id)
         cause = swap(table, staged)
         if cause is None:
             return result
-        table = _load_again(load, table, commit_id, cause)
-        if landed(table, commit_id):
+        table = _load_again(load, table, snapshot_id, cause)
+        if any(table.metadata.snapshot_by_id(one) is not None for one in tried):
             return result
         if isinstance(cause, CommitFailedException) or refused(cause):
             discard(staged)
         if refused(cause):
             raise cause
         if attempt < ATTEMPTS - 1:
-            wait(FIRST_WAIT_S * 2**attempt * _spread(commit_id, attempt))
+            wait(FIRST_WAIT_S * 2**attempt * _spread(snapshot_id))
     name = ".".join(table.name())
     if isinstance(cause, CommitFailedException):
         raise CommitRefusedError(table=name, attempts=ATTEMPTS) from cause
-    raise CommitUnknownError(table=name, commit_id=commit_id, cause=repr(cause)) from cause
+    raise CommitUnknownError(table=name, snapshot_id=tried[-1], cause=repr(cause)) from cause
 
 
-def landed(table: Table, commit_id: str) -> bool:
-    """Return whether a commit is among the snapshots of the loaded table."""
-    return any(s.summary is not None and s.summary.get(COMMIT_ID) == commit_id for s in table.metadata.snapshots)
-
-
-def _load_again(load: Callable[[], Table], table: Table, commit_id: str, cause: Exception) -> Table:
+def _load_again(load: Callable[[], Table], table: Table, snapshot_id: int, cause: Exception) -> Table:
     try:
         return load()
     except Exception as again:  # the table cannot be read, for whatever reason: nobody knows
-        raise CommitUnknownError(table=".".join(table.name()), commit_id=commit_id, cause=repr(cause)) from again
+        raise CommitUnknownError(table=".".join(table.name()), snapshot_id=snapshot_id, cause=repr(cause)) from again
 
 
-def _spread(commit_id: str, attempt: int) -> float:
+def _spread(snapshot_id: int) -> float:
     """Return a factor in [0.5, 1.5) that differs between writers, so that they do not collide again."""
-    return 0.5 + int(commit_id[attempt : attempt + 4], 16) / 0x10000
+    return 0.5 + snapshot_id % 4096 / 4096

@@ -24,7 +24,7 @@ class CommitRefusedError(VintnerError):
 class CommitUnknownError(VintnerError):
     """The outcome of a commit is not known. Retrying is safe: what did land is recognised by its version keys."""
 
-    template = "table {table}: it is not known whether commit {commit_id} landed ({cause}); send the batch again"
+    template = "table {table}: it is not known whether snapshot {snapshot_id} landed ({cause}); send the batch again"
 
 
 class FactError(VintnerError, ValueError):

@@ -15,11 +15,12 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update import AssertTableUUID
 
 
-def stage(table: Table, rows: pa.Table, summary: Mapping[str, str]) -> Transaction:
-    """Write data files and manifests of an append; nothing is visible yet."""
+def stage(table: Table, rows: pa.Table, summary: Mapping[str, str]) -> tuple[Transaction, int]:
+    """Write data files and manifests of an append; return it with its snapshot's id. Nothing is visible yet."""
     transaction = table.transaction()
     transaction.append(rows, snapshot_properties=dict(summary))
-    return transaction
+    (producer,) = transaction._snapshot_producers
+    return transaction, producer.snapshot_id
 
 
 def swap(table: Table, staged: Transaction) -> Exception | None:
