@@ -94,7 +94,7 @@ class Ground:
             A process ended or stayed silent. Nothing is left running.
         """
         started = [] if self._runs_here() else [self.ministack]
-        if not self.athena.is_alive and (PROJECT / "local" / "athena" / "__main__.py").exists():
+        if not self.athena.is_alive:
             started.append(self.athena)
         self._require_free_ports(started)
         certificate = self._prepare(clean=self.ministack in started)
