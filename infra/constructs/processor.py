@@ -52,9 +52,10 @@ class StreamProcessor(Construct):
                 *drain(self.stream.stream_arn),
             ],
         )
-        self._map(shared, name, size)
+        mapping = self._map(shared, size)
+        self._alarm(mapping, shared, name)
 
-    def _map(self, shared: Shared, name: str, size: StreamSize) -> None:
+    def _map(self, shared: Shared, size: StreamSize) -> aws_lambda.CfnEventSourceMapping:
         mapping = aws_lambda.CfnEventSourceMapping(
             self,
             "Mapping",
@@ -77,6 +78,9 @@ class StreamProcessor(Construct):
         )
         # The role's grants are what the mapping is checked with when it is made.
         mapping.node.add_dependency(self.function)
+        return mapping
+
+    def _alarm(self, mapping: aws_lambda.CfnEventSourceMapping, shared: Shared, name: str) -> None:
         for metric, meaning in (
             ("OnFailureDestinationDeliveredEventCount", "could not be processed and are in the dead letters bucket"),
             ("DroppedEventCount", "were given up"),

@@ -63,14 +63,19 @@ class WorkQueue(aws_sqs.Queue):
             dead_letter_queue=aws_sqs.DeadLetterQueue(max_receive_count=attempts, queue=dead_letters),
             removal_policy=shared.removal,
         )
+        self.dead_letters = dead_letters
         accept(dead_letters, "SQS3", "This is the dead letter queue; letters in it are read by people.")
+        meaning = f"Messages of {name} failed {attempts} times: read the dead letter queue, repair, redrive."
+        self._alarm(shared, f"{name}-dead-letters", meaning)
+
+    def _alarm(self, shared: Shared, name: str, meaning: str) -> None:
         alarm_above(
             self,
             "DeadLettersAlarm",
             shared=shared,
-            name=f"{name}-dead-letters",
-            meaning=f"Messages of {name} failed {attempts} times: read the dead letter queue, repair, redrive.",
-            metric=dead_letters.metric_approximate_number_of_messages_visible(
+            name=name,
+            meaning=meaning,
+            metric=self.dead_letters.metric_approximate_number_of_messages_visible(
                 statistic="Maximum", period=Duration.minutes(1)
             ),
             threshold=0,
