@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.named_queries import read_named_queries
 from infra.paths import NAMED_QUERIES
@@ -138,6 +139,13 @@ class AthenaPath:
         return _parsed(found, keys=(ENTITY, TIME), columns=(ENTITY, TIME, *FEATURES))
 
     def _run(self, name: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
+        try:
+            execution = self._executed(name, arguments)
+            return _rows(self._client.get_paginator("get_query_results").paginate(**execution))
+        except (ClientError, BotoCoreError) as error:
+            raise AnswerPathError(path=self.name, question=name, problem=str(error)) from error
+
+    def _executed(self, name: str, arguments: Sequence[str]) -> dict[str, str]:
         started = self._client.start_query_execution(
             QueryString=self._sql[name],
             QueryExecutionContext={"Database": self._database},
@@ -148,12 +156,11 @@ class AthenaPath:
         while True:
             status = self._client.get_query_execution(**execution)["QueryExecution"]["Status"]
             if status["State"] == "SUCCEEDED":
-                break
+                return execution
             if status["State"] in ("FAILED", "CANCELLED"):
                 problem = status.get("StateChangeReason", status["State"])
                 raise AnswerPathError(path=self.name, question=name, problem=problem)
             time.sleep(POLL_S)
-        return _rows(self._client.get_paginator("get_query_results").paginate(**execution))
 
 
 def _answer(table: pa.Table, *, keys: Sequence[str]) -> Answer:

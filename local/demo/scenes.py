@@ -98,12 +98,18 @@ def show_end(screen: Screen, report: Report, path: Path, plot: Path) -> None:
     lines += [
         "",
         f"[bold]{seconds:.0f} s[/bold] in all; the longest: "
-        + ", ".join(f"{timing.step.split(':')[0].split(',')[0].lower()} {timing.seconds:.1f} s" for timing in slow),
+        + ", ".join(f"{_short(timing.step)} {timing.seconds:.1f} s" for timing in slow),
         f"Report [bold]{path}[/bold]   Picture [bold]{plot}[/bold]",
     ]
     good = not report.failed
     title = "Every number, as it was known" if good else f"{len(report.failed)} checks failed"
     screen.end(title, lines, good=good)
+
+
+def _short(step: str) -> str:
+    """Return the beginning of a step's sentence."""
+    first = step.split(": ")[0].split(", ")[0]
+    return first[:1].lower() + first[1:]
 
 
 def _number(value: float, unit: str) -> str:

@@ -19,7 +19,7 @@ from local.demo.report import Timing
 
 ACCENT = "dark_orange3"
 GOOD, BAD = "green", "bold red"
-_SHOWN_CHARACTERS = 90
+_MARGIN = 6
 
 OnLine = Callable[[str], None]
 OnCount = Callable[[str, int], None]
@@ -56,7 +56,8 @@ class Screen:
     def step(self, what: str) -> Iterator[OnLine]:
         """Show that ``what`` goes on, its newest line beside it, and when it is done how long it took."""
         with self.console.status(escape(what), spinner_style=ACCENT) as spinner, self._timed(what):
-            yield lambda line: spinner.update(f"{escape(what)}  [dim]{escape(line[:_SHOWN_CHARACTERS])}[/dim]")
+            room = max(0, self.console.width - len(what) - _MARGIN)  # one line, or the terminal flickers
+            yield lambda line: spinner.update(f"{escape(what)}  [dim]{escape(line[:room])}[/dim]")
 
     @contextmanager
     def counting(self, what: str, totals: dict[str, int]) -> Iterator[OnCount]:

@@ -97,7 +97,7 @@ def _stage(
             with screen.step("Starting the laptop ground, and reading the data meanwhile"):
                 ground.start()
                 material = reading.result()
-            with screen.step("Deploying the platform with the CDK, and making its tables") as tell_line:
+            with screen.step("Deploying with the CDK, making the tables") as tell_line:
                 deployment = deploy(ground, ENVIRONMENT, tell_line)
             scenes.show_material(screen, material)
             with client_environment(ground):

@@ -1,7 +1,7 @@
 """The streaming act: everything in, with trouble on purpose, and what became of it.
 
 1. Instruments go first and are waited for, since a price of an unknown symbol is refused.
-2. Everything else follows, batches out of order and repeats among it; then the late records; all is waited for.
+2. Everything goes with its batches out of order and repeats among it; then the late records; all is waited for.
 3. The bad pieces go last, one of each kind, so that a contradiction meets what it contradicts.
 4. The ledgers and the quarantine tell what became of each piece.
 """
@@ -52,33 +52,30 @@ def stream_all(material: Material, stage: Stage, screen: Screen, reader: FactRea
     watch = Watch(stage.catalog(), stage.deployment.glue_database, stage.handler_log)
     traffic = [disturb(feed) for feed in material.feeds]
     bad = bad_deliveries(material.feeds, now=datetime.now(UTC))
-    _send_instruments(traffic, sender, watch, screen)
     _send_facts(traffic, sender, watch, screen)
     clean = _send_bad(bad, sender, watch, screen)
     with screen.step("Reading the quarantine and the late records"):
         return _account(traffic, bad, sender, clean, watch, reader)
 
 
-def _send_instruments(traffic: Sequence[Traffic], sender: Sender, watch: Watch, screen: Screen) -> None:
-    instruments = [one for one in traffic if one.dataset == INSTRUMENTS.name]
-    totals = {INSTRUMENTS.name: sum(one.sent for one in instruments)}
-    with screen.counting("Streaming the instruments, so that prices have something to be prices of", totals) as show:
-        for one in instruments:
-            sender.send(one)
-            sender.send(one, late=True)
-        watch.wait(sender, show)
-
-
 def _send_facts(traffic: Sequence[Traffic], sender: Sender, watch: Watch, screen: Screen) -> None:
-    others = [one for one in traffic if one.dataset != INSTRUMENTS.name]
     totals: Counter[str] = Counter()
-    for one in others:
+    for one in traffic:
         totals[one.dataset] += one.sent
+    # Only prices need instruments, so the other stream is fed while these are waited for.
+    instruments = [one for one in traffic if one.dataset == INSTRUMENTS.name]
+    macro = [one for one in traffic if one.stream == MACRO_DATA]
+    market = [one for one in traffic if one.stream == MARKET_DATA and one not in instruments]
     what = f"Streaming {totals.total():,} records through Kinesis into the lake and the online store"
     with screen.counting(what, dict(totals)) as show:
-        for one in others:
+        for one in [*instruments, *macro]:
             sender.send(one)
-        for one in others:
+        for one in instruments:
+            sender.send(one, late=True)
+        watch.wait(sender, show, only=INSTRUMENTS.name)
+        for one in market:
+            sender.send(one)
+        for one in [*market, *macro]:
             sender.send(one, late=True)
         watch.wait(sender, show)
 

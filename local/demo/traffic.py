@@ -26,7 +26,8 @@ from vintner.messaging import Entry, Producer
 
 CALL: Final = 4000
 """Records handed to the producer at once: so many that each of its lanes fills an envelope."""
-POLL_S: Final = 0.25
+POLL_S: Final = 0.5
+"""Looking costs the ground some work of its own, so not too often."""
 STALL_S: Final = 45.0
 """Without any progress for so long, something is wrong."""
 
@@ -41,6 +42,10 @@ class Tally:
     kept: Mapping[str, int]
     duplicates: Mapping[str, int]
     quarantined: int
+
+    def of(self, dataset: str) -> int:
+        """Records of a dataset that were kept, or recognised as repeats."""
+        return self.kept[dataset] + self.duplicates[dataset]
 
     @property
     def total(self) -> int:
@@ -88,18 +93,15 @@ class Watch:
         self._catalog = catalog
         self._database = database
         self._log = log
+        self._names = (*DATASETS, QUARANTINE)
+        self._counts: dict[str, Mapping[str, int]] = {name: {} for name in self._names}
 
     def tally(self) -> Tally:
         """Return the ledgers' counts as committed now."""
-        counts = {name: self._counts(name) for name in (*DATASETS, QUARANTINE)}
-        return Tally(
-            kept={name: counts[name].get("kept", 0) for name in DATASETS},
-            duplicates={name: counts[name].get("duplicates", 0) for name in DATASETS},
-            quarantined=counts[QUARANTINE].get("quarantined", 0),
-        )
+        return self._refreshed(self._names)
 
-    def wait(self, sender: Sender, on_progress: OnProgress) -> Tally:
-        """Wait until everything sent is accounted for.
+    def wait(self, sender: Sender, on_progress: OnProgress, *, only: str | None = None) -> Tally:
+        """Wait until everything sent is accounted for, or everything of ``only`` one dataset.
 
         Raises
         ------
@@ -108,10 +110,10 @@ class Watch:
         """
         before, moved = -1, time.monotonic()
         while True:
-            tally = self.tally()
+            tally = self._refreshed([name for name in self._names if not self._is_complete(name, sender)])
             for name in DATASETS:
-                on_progress(name, tally.kept[name] + tally.duplicates[name])
-            if tally.total >= sender.sent:
+                on_progress(name, tally.of(name))
+            if tally.total >= sender.sent or (only is not None and self._is_settled(only, sender)):
                 return tally
             if tally.total != before:
                 before, moved = tally.total, time.monotonic()
@@ -126,8 +128,28 @@ class Watch:
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
-    def _counts(self, name: str) -> Mapping[str, int]:
-        return Ledger.of(load_table(self._catalog, self._database, name)).counts
+    def _is_complete(self, name: str, sender: Sender) -> bool:
+        """Say whether a dataset's ledger has all its records already, so that it need not be read again."""
+        return name in DATASETS and self._tally().of(name) >= sender.sent_by_dataset.get(name, 0)
+
+    def _is_settled(self, name: str, sender: Sender) -> bool:
+        """Say whether a dataset's records are all kept, repeats or refused."""
+        missing = sender.sent_by_dataset.get(name, 0) - self._tally().of(name)
+        if missing > 0 and self._tally().quarantined:
+            missing -= sum(row["dataset"] == name for row in self.quarantine())
+        return missing <= 0
+
+    def _refreshed(self, names: Iterable[str]) -> Tally:
+        for name in names:
+            self._counts[name] = Ledger.of(load_table(self._catalog, self._database, name)).counts
+        return self._tally()
+
+    def _tally(self) -> Tally:
+        return Tally(
+            kept={name: self._counts[name].get("kept", 0) for name in DATASETS},
+            duplicates={name: self._counts[name].get("duplicates", 0) for name in DATASETS},
+            quarantined=self._counts[QUARANTINE].get("quarantined", 0),
+        )
 
 
 def late_kept(traffic: Iterable[Traffic], facts: Callable[[str], pa.Table]) -> int:
