@@ -19,13 +19,18 @@ _ADDRESSES: Final = {
 }
 
 
+# Folders that every machine has: a path below one says nothing about whose machine it is.
+_EVERYWHERE: Final = frozenset(Path(name) for name in ("/", "/mnt", "/opt", "/srv", "/tmp", "/usr", "/var"))  # noqa: S108
+
+
 def find_addresses(project: Path, files: Iterable[Path]) -> Iterator[str]:
     """Yield `file:line: what` for each address or machine path in ``files`` (relative to ``project``).
 
     Binary files are not searched.
     """
-    here = re.compile("|".join(re.escape(f"{path}/") for path in {project, project.parent, Path.home()} if path.name))
-    patterns = {**_ADDRESSES, "path of this machine": here}
+    here = {project, project.parent, Path.home()} - _EVERYWHERE
+    this_machine = re.compile("|".join(re.escape(f"{path}/") for path in here))
+    patterns = {**_ADDRESSES, "path of this machine": this_machine}
     for name in files:
         try:
             text = (project / name).read_text(encoding="utf-8")
