@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from local.athena.duckdb_engine import DuckDbEngine
 from local.athena.endpoint import Endpoint, build_endpoint
 from local.athena.engine import (
     AthenaColumn,
@@ -21,6 +22,7 @@ __all__ = [
     "AthenaServer",
     "Cancellation",
     "Capabilities",
+    "DuckDbEngine",
     "Endpoint",
     "EngineResult",
     "EngineStatistics",

@@ -56,6 +56,8 @@ def analyse(tree: exp.Query, scans: list[Scan], text: str) -> Analysed:
     written = _written_names(tree)
     for unnest in list(tree.find_all(exp.Unnest)):
         _rows_to_values(unnest)
+    for cast in tree.find_all(exp.Cast):
+        _state_digits(cast.to)
     try:
         qualified = qualify(
             tree,
@@ -110,6 +112,12 @@ def _rows_to_values(node: exp.Unnest) -> None:
         raise refuse("UNNEST of rows WITH ORDINALITY", "put the number into the rows")
     tuples = [exp.Tuple(expressions=[item.copy() for item in row.expressions]) for row in rows]
     node.replace(exp.Values(expressions=tuples, alias=node.args.get("alias")))
+
+
+def _state_digits(type_: exp.DataType) -> None:
+    """A time's type without digits has three in Athena."""
+    if type_.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ) and not type_.expressions:
+        type_.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(3))])
 
 
 def _unresolved(message: str, columns: list[exp.Column], schema: Mapping[str, Any], text: str) -> StatementFailedError:

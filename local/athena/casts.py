@@ -16,7 +16,6 @@ _INTEGERS: Final = {_T.TINYINT: "TINYINT", _T.SMALLINT: "SMALLINT", _T.INT: "INT
 _TIMES: Final = {_T.TIMESTAMP: "TIMESTAMP", _T.TIMESTAMPTZ: "TIMESTAMPTZ"}
 _TEXTS: Final = frozenset({_T.VARCHAR, _T.TEXT})
 _PLAIN: Final = frozenset({_T.BOOLEAN, _T.DOUBLE, _T.FLOAT, _T.DATE, _T.STRUCT, _T.ARRAY, _T.MAP})
-_DEFAULT_DIGITS: Final = 3
 _MICROSECONDS: Final = 6
 _TIME_TEXT: Final = re.compile(
     r"\s*\d{1,6}-\d{1,2}-\d{1,2}( \d{1,2}:\d{1,2}(:\d{1,2}(\.(?P<digits>\d+))?)?)?"
@@ -58,7 +57,7 @@ def _to_integer(node: exp.Cast, name: str) -> exp.Expr:
 
 
 def _to_time(node: exp.Cast, name: str) -> exp.Expr:
-    digits = int(node.to.expressions[0].name) if node.to.expressions else _DEFAULT_DIGITS
+    digits = int(node.to.expressions[0].name)
     if digits > _MICROSECONDS:
         raise refuse(f"timestamp({digits})", "Iceberg's times have six digits")
     plain = exp.DataType.build(name, dialect="duckdb")
@@ -67,13 +66,18 @@ def _to_time(node: exp.Cast, name: str) -> exp.Expr:
         given = _digits_of(source, tries=isinstance(node, exp.TryCast))
         if given is not None and given <= digits:
             return _again(node, source, plain)
-    elif (precision_of(source) or _MICROSECONDS) <= digits or family_of(source) is Family.DATE:
+    elif _digits_in(source) <= digits or family_of(source) is Family.DATE:
         return _again(node, source, plain)
     rounding = {0: "trino_seconds", 3: "trino_millis", 6: None}.get(digits, "")
     if rounding == "":
         raise refuse(f"A cast to timestamp({digits})", "use 0, 3 or 6 digits")
     made = _again(node, source, plain)
     return made if rounding is None else call(rounding, made)
+
+
+def _digits_in(source: exp.Expr) -> int:
+    known = precision_of(source)
+    return _MICROSECONDS if known is None else known
 
 
 def _digits_of(source: exp.Literal, *, tries: bool) -> int | None:
@@ -104,9 +108,8 @@ def _to_text(node: exp.Cast) -> exp.Expr:
 def time_text(node: exp.Expr, form: str, zone: str) -> exp.Expr:
     """Return the text of a time with the digits of its type (six when they are not known)."""
     instant = family_of(node) is Family.INSTANT
-    digits = precision_of(node)
     plain = cast(node, "TIMESTAMP")
-    fraction = {0: "", 3: ".%g"}.get(_MICROSECONDS if digits is None else digits, ".%f")
+    fraction = {0: "", 3: ".%g"}.get(_digits_in(node), ".%f")
     return call("strftime", plain, form + fraction + (zone if instant else ""))
 
 

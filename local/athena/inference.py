@@ -134,6 +134,14 @@ _BIGINT_PARTS: Final[tuple[type[exp.Expr], ...]] = (
     exp.Year,
     exp.YearOfWeek,
 )
+_LIKE_THEIR_ARGUMENT: Final[tuple[type[exp.Expr], ...]] = (
+    exp.ArgMax,
+    exp.ArgMin,
+    exp.DateTrunc,
+    exp.TimestampTrunc,
+    exp.Trunc,
+    exp.Try,
+)
 _TEXTS: Final[tuple[type[exp.Expr], ...]] = (
     exp.JSONExtractScalar,
     exp.Pad,
@@ -146,7 +154,7 @@ _TEXTS: Final[tuple[type[exp.Expr], ...]] = (
 
 RULES: Final[dict[type[exp.Expr], dict[str, Any]]] = {
     **Trino.EXPRESSION_METADATA,
-    **{kind: _like_argument("this") for kind in (exp.ArgMax, exp.ArgMin, exp.Try, exp.Trunc, exp.TimestampTrunc)},
+    **{kind: _like_argument("this") for kind in _LIKE_THEIR_ARGUMENT},
     **{kind: _returns("bigint") for kind in _BIGINT_PARTS},
     **{kind: _returns("varchar") for kind in _TEXTS},
     exp.Anonymous: {"annotator": _anonymous},

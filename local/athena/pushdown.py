@@ -168,4 +168,4 @@ def _digits(text: str) -> int:
 
 
 def _digits_kept(node: exp.Cast) -> int:
-    return int(node.to.expressions[0].name) if node.to.expressions else 3
+    return int(node.to.expressions[0].name) if node.to.expressions else 0

@@ -122,6 +122,10 @@ class StatementRunner:
             self._check_query(parse_unload(text).query)
         elif kind is StatementKind.QUERY:
             self._check_query(text)
+        elif kind is StatementKind.PREPARE:
+            parse_prepare(text)
+        elif kind is StatementKind.DEALLOCATE:
+            parse_deallocate(text)
         return kind
 
     def _check_query(self, text: str) -> None:

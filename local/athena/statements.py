@@ -113,8 +113,10 @@ def parse_prepare(text: str) -> Prepare:
 def parse_deallocate(text: str) -> str:
     """Return the name in ``DEALLOCATE PREPARE name``."""
     words = tokens_of(text)
-    _expect(text, words, 1, "PREPARE", "'PREPARE'")
-    return _expect(text, words, 2, None, "<identifier>").text
+    opening = " ".join(word.text for word in words[:-1]).upper().split()  # the tokenizer may keep both words as one
+    if opening != ["DEALLOCATE", "PREPARE"]:
+        raise mismatched(text, words[-1].start, words[-1].text, "'DEALLOCATE PREPARE <identifier>'")
+    return words[-1].text
 
 
 def parse_unload(text: str) -> Unload:

@@ -53,7 +53,7 @@ def _temporal(node: exp.Expr) -> Family:
     return family
 
 
-def date_trunc(node: exp.TimestampTrunc) -> exp.Expr:
+def date_trunc(node: exp.TimestampTrunc | exp.DateTrunc) -> exp.Expr:
     """``date_trunc`` keeps the type of its argument."""
     made = call("date_trunc", _unit(node), node.this)
     return cast(made, "DATE") if _temporal(node.this) is Family.DATE else made
@@ -180,6 +180,7 @@ TIME_FUNCTIONS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Date: lambda node: cast(node.this, "DATE"),
         exp.DateAdd: date_add,
         exp.DateDiff: date_diff,
+        exp.DateTrunc: date_trunc,
         exp.DayOfWeekIso: lambda node: call("isodow", node.this),
         exp.Extract: extract,
         exp.FromISO8601Date: lambda node: cast(node.this, "DATE"),
