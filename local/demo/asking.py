@@ -46,7 +46,7 @@ def ask_all(material: Material, paths: Sequence[AnswerPath], screen: Screen, rea
     given: dict[str, list[Answer]] = {}
     for question, ask in questions.items():
         for path in paths:
-            with screen.step(f"{question}: asking the {path.name}"):
+            with screen.step(f"{question}, asked by {path.name}"):
                 started = time.monotonic()
                 answers = ask(path)
                 seconds = time.monotonic() - started

@@ -25,7 +25,7 @@ from vintner.lake import FactReader
 from vintner.marketdata import MACRO_SERIES, PRICES_DAILY
 
 TIME: Final = "time"
-EXAMPLES: Final = 3
+EXAMPLES: Final = 2
 
 Cell = tuple[str, datetime, str]
 """A cell by the entity that its source is asked for, its time and its column."""
@@ -91,14 +91,14 @@ def plant(table: pa.Table, macro_facts: pa.Table, now: datetime) -> Leaky:
 
 
 def _next_closes(table: pa.Table, column: str) -> list[Any]:
-    """Return for each row the value of the same entity's next row; the last keeps its own."""
+    """Return for each row the value of the same entity's next row; where there is none, its own."""
     values: list[Any] = table[column].to_pylist()
     following: dict[str, Any] = {}
     keys = list(zip(table[TIME].to_pylist(), table[ENTITY].to_pylist(), strict=True))
     for row in sorted(range(table.num_rows), key=lambda row: keys[row], reverse=True):
-        own = values[row]
-        values[row] = following.get(keys[row][1], own)
-        following[keys[row][1]] = own
+        symbol, own = keys[row][1], values[row]
+        values[row] = own if following.get(symbol) is None else following[symbol]
+        following[symbol] = own
     return values
 
 
@@ -131,7 +131,7 @@ def _examples(findings: pa.Table) -> tuple[str, ...]:
         seen[row["column"]] += 1
         if seen[row["column"]] <= EXAMPLES and row["known_at"] is not None:
             shown.append(_sentence(row))
-    return tuple(shown)
+    return tuple(dict.fromkeys(shown))
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def show_features(screen: Screen, table: pa.Table, symbol: str) -> None:
     step = max(1, len(rows) // SAMPLE)
     names = [name for name in table.column_names if name != "entity"]
     shown = [[f"{row['time']:%Y-%m-%d %H:%M}", *(row[name] for name in names[1:])] for row in rows[::step]]
-    caption = f"{len(shown)} of {table.num_rows:,} rows; each cell is what was known at its row's time"
+    caption = f"{len(shown)} of {table.num_rows:,} rows; each cell is what was known at its row's time (-: nothing)"
     screen.table(f"Features of {symbol}, as known", ("decided at (UTC)", *names[1:]), shown, caption=caption)
 
 

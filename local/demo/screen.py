@@ -83,7 +83,8 @@ class Screen:
         table = Table(title=title, caption=caption or None, box=box.SIMPLE_HEAD, title_justify="left",
                       caption_justify="left", title_style="bold", header_style=ACCENT, pad_edge=False)  # fmt: skip
         for place, name in enumerate(columns):
-            is_number = bool(rows) and all(_is_number(row[place]) for row in rows)
+            cells = [row[place] for row in rows if row[place] is not None]
+            is_number = bool(cells) and all(_is_number(cell) for cell in cells)
             table.add_column(name, justify="right" if is_number else "left", overflow="fold")
         for row in rows:
             table.add_row(*(_shown(cell) for cell in row))

@@ -106,8 +106,8 @@ def _stage(
             if keep and ground.is_running:
                 screen.say(f"The ground keeps running at {ground.endpoint}; its state is in {_shown_path(state)}.")
             else:
-                with screen.step("Stopping the ground"):
-                    ground.stop()
+                with screen.step("Ending the ground"):
+                    ground.kill()  # its state is thrown away, so it need not be written first
 
 
 def _play(stage: Stage, material: Material, screen: Screen, started: datetime, plot: Path) -> Shown:
