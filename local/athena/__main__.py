@@ -68,7 +68,7 @@ def main() -> None:
         server.serve_forever(poll_interval=0.1)
     finally:
         server.server_close()
-        endpoint.executions.close()
+        endpoint.close()
 
 
 if __name__ == "__main__":

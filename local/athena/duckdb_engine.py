@@ -92,6 +92,10 @@ class DuckDbEngine:
             ),
         )
 
+    def close(self) -> None:
+        """Free the sandbox's memory."""
+        self._sandbox.close()
+
     def _execute(self, sql: str, tables: dict[str, pa.Table], cancellation: Cancellation, text: str) -> pa.Table:
         session = self._sandbox.session()
         try:

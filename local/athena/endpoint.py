@@ -28,12 +28,18 @@ class Endpoint:
     ----------
     operations
         Athena's operations by name.
-    executions
-        What runs behind them; close it at the end.
+    executions, engine
+        What runs behind them.
     """
 
     operations: Mapping[str, Operation]
     executions: Executions
+    engine: SqlEngine
+
+    def close(self) -> None:
+        """Cancel what runs and free everything."""
+        self.executions.close()
+        self.engine.close()
 
 
 def build_endpoint(
@@ -44,6 +50,7 @@ def build_endpoint(
     database: str,
     queries: Path | None = None,
     engine: SqlEngine | None = None,
+    kept_results: int = 64,
 ) -> Endpoint:
     """Return an endpoint.
 
@@ -61,18 +68,21 @@ def build_endpoint(
         Folder with ``named_queries/`` and ``prepared/``.
     engine
         What runs the SQL; DuckDB unless given.
+    kept_results
+        Of how many queries the rows are kept at hand.
     """
     named, prepared = NamedQueries(), PreparedStatements()
     if queries is not None:
         named.load(queries / "named_queries", workgroup=workgroup.name, database=database)
         prepared.load(queries / "prepared", workgroup=workgroup.name)
+    engine = engine or DuckDbEngine(open_catalog)
     workgroups, reader = WorkGroups(workgroup), CatalogReader(open_catalog)
-    runner = StatementRunner(engine or DuckDbEngine(open_catalog), prepared, CatalogStatements(reader), store)
-    executions = Executions(runner)
+    runner = StatementRunner(engine, prepared, CatalogStatements(reader), store)
+    executions = Executions(runner, kept_results=kept_results)
     operations: dict[str, Operation] = {
         **QueryOperations(executions, workgroups).operations,
         **SavedOperations(named, prepared, workgroups).operations,
         **WorkGroupOperations(workgroups).operations,
         **MetadataOperations(reader).operations,
     }
-    return Endpoint(operations=operations, executions=executions)
+    return Endpoint(operations=operations, executions=executions, engine=engine)

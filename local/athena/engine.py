@@ -3,7 +3,7 @@
 The door (``executions.py``) parses nothing but the outermost form of a statement: it fills in prepared statements and
 parameters, takes ``UNLOAD`` apart, answers ``SHOW`` and ``DESCRIBE`` from the catalog, and writes results. An engine
 gets the text of one query in Athena's dialect and gives back one Arrow table. A second engine is one class with
-the three members of :class:`SqlEngine`.
+the members of :class:`SqlEngine`.
 """
 
 from __future__ import annotations
@@ -183,4 +183,8 @@ class SqlEngine(Protocol):
         StatementCancelledError
             It was stopped through ``cancellation``.
         """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds; nothing runs any more."""
         ...

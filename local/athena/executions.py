@@ -26,7 +26,6 @@ from vintner.errors import VintnerError
 
 _LOG: Final = logging.getLogger(__name__)
 _REMEMBERED: Final = 10_000
-_KEPT_RESULTS: Final = 64
 _ERROR_TYPES: Final = {Fault.USER: 1006, Fault.SYSTEM: 1000, Fault.OTHER: 1000}
 _ENGINE_VERSION: Final = {
     "SelectedEngineVersion": "AUTO",
@@ -131,11 +130,14 @@ class Executions:
         Runs them.
     threads
         How many run at once; the others are queued.
+    kept_results
+        Of how many executions the rows stay at hand; those of others are read back from their files.
     """
 
-    def __init__(self, runner: StatementRunner, *, threads: int = 4) -> None:
+    def __init__(self, runner: StatementRunner, *, threads: int = 4, kept_results: int = 64) -> None:
         self._runner = runner
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="athena")
+        self._kept_results = kept_results
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._executions: OrderedDict[str, Execution] = OrderedDict()
@@ -251,7 +253,7 @@ class Executions:
         with self._lock:
             if results is not None:
                 self._results[execution.task.id] = results
-                while len(self._results) > _KEPT_RESULTS:
+                while len(self._results) > self._kept_results:
                     self._results.popitem(last=False)
             self._end(execution, state, reason)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.athena.engine import AthenaColumn, EngineResult
 from local.athena.errors import StatementFailedError
@@ -53,14 +53,14 @@ class S3ResultStore:
         """Write an object."""
         try:
             self._client.put_object(Body=body, **_address(location))
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _denied(error) from error
 
     def get(self, location: str) -> bytes:
         """Read an object."""
         try:
             body: bytes = self._client.get_object(**_address(location))["Body"].read()
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _denied(error) from error
         return body
 
@@ -69,7 +69,7 @@ class S3ResultStore:
         parts = _address(prefix)
         try:
             found = self._client.list_objects_v2(Bucket=parts["Bucket"], Prefix=parts["Key"], MaxKeys=1)
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _denied(error) from error
         return not found.get("KeyCount", 0)
 
@@ -79,8 +79,8 @@ def _address(location: str) -> dict[str, str]:
     return {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
 
 
-def _denied(error: ClientError) -> StatementFailedError:
-    said = error.response.get("Error", {})
+def _denied(error: ClientError | BotoCoreError) -> StatementFailedError:
+    said = error.response.get("Error", {}) if isinstance(error, ClientError) else {"Code": type(error).__name__}
     return StatementFailedError(
         code="PERMISSION_DENIED" if said.get("Code") == "AccessDenied" else "S3_ERROR",
         message=f"{said.get('Message', error)} (Service: Amazon S3; Error Code: {said.get('Code')})",

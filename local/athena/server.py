@@ -61,6 +61,8 @@ class AthenaServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _SILENCE_SECONDS
+    wbufsize = -1  # one packet an answer: headers and body apart would wait for each other's acknowledgement
+    disable_nagle_algorithm = True
     server: AthenaServer
 
     def do_POST(self) -> None:
@@ -111,6 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("x-amzn-ErrorType", answer["__type"])
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the standard library
         """Log through logging instead of standard error."""

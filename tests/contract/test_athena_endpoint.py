@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import ssl
 import threading
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,12 +32,14 @@ from local.athena import (
     build_endpoint,
 )
 from local.athena.results import S3ResultStore
+from local.ground.certificate import ensure_certificate
 from tests.support.athena_lake import ACME, DATABASE, land_macro, make_lake
 
 ATHENA = Path(__file__).parents[2] / "athena"
 BUCKET = "vintner-laptop-athena-000000000000-eu-west-1"
 OUTPUT = f"s3://{BUCKET}/results/"
 GROUP = "vintner-laptop"
+KEPT = 8
 
 
 class SlowEngine:
@@ -49,6 +55,9 @@ class SlowEngine:
 
     def check(self, statement: Statement) -> None:
         self._engine.check(statement)
+
+    def close(self) -> None:
+        self._engine.close()
 
     def run(self, statement: Statement, cancellation: Cancellation) -> EngineResult:
         if "slow" in statement.text:
@@ -114,7 +123,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         engine = SlowEngine(DuckDbEngine(lambda: lake))
         group = WorkGroup(name=GROUP, output=OUTPUT, enforced=True)
         endpoint = build_endpoint(
-            lambda: lake, S3ResultStore(s3), workgroup=group, database=DATABASE, queries=ATHENA, engine=engine
+            lambda: lake,
+            S3ResultStore(s3),
+            workgroup=group,
+            database=DATABASE,
+            queries=ATHENA,
+            engine=engine,
+            kept_results=KEPT,
         )
         server = AthenaServer(endpoint.operations)
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -127,7 +142,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             server.shutdown()
             server.server_close()
             serving.join()
-            endpoint.executions.close()
+            endpoint.close()
             lake.close()
             patched.undo()
 
@@ -180,7 +195,7 @@ def test_results_come_in_pages_the_first_with_the_header(world: World) -> None:
 def test_rows_no_longer_at_hand_are_read_back_from_s3(world: World) -> None:
     execution_id = world.start("SELECT CAST(NULL AS varchar) AS a, 'b,\"c' AS b")
     world.finished(execution_id)
-    later = [world.start("SELECT 1") for _ in range(64)]
+    later = [world.start("SELECT 1") for _ in range(KEPT)]
     for each in later:
         world.finished(each)
     rows = world.athena.get_query_results(QueryExecutionId=execution_id)["ResultSet"]["Rows"]
@@ -378,3 +393,20 @@ def test_awswrangler_reads_an_unloaded_query(world: World) -> None:
 def test_unload_refuses_what_athena_refuses(world: World, query: str, reason: str) -> None:
     unload = f"UNLOAD ({query}) TO 's3://{BUCKET}/{uuid.uuid4()}/' WITH (format = 'PARQUET')"
     assert world.run(unload)["Status"]["StateChangeReason"].startswith(reason)
+
+
+def test_the_endpoint_speaks_https_with_a_given_certificate(tmp_path: Path) -> None:
+    files = ensure_certificate(tmp_path)
+    server = AthenaServer({"ListWorkGroups": lambda _: {}}, certificate=(files.certificate, files.key))
+    serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+    serving.start()
+    try:
+        # A client that says nothing holds up nobody.
+        with socket.create_connection(("127.0.0.1", server.server_port)):
+            trusted = ssl.create_default_context(cafile=str(files.bundle))
+            with urllib.request.urlopen(server.endpoint, context=trusted) as answer:  # noqa: S310 - our own address
+                assert json.load(answer) == {"service": "athena", "operations": ["ListWorkGroups"]}
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join()
