@@ -170,7 +170,7 @@ def killing(folder: Path, function: str) -> Iterator[Callable[[], int]]:
 
 def workers(folder: Path, function: str) -> list[int]:
     """Return the processes that run a function on the ground."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-e", "-ww", "-o", "pid=", "-o", "args="], capture_output=True, text=True, check=True).stdout
     mine = (line.split(maxsplit=1) for line in listed.splitlines() if f"{folder}/ministack-lambda-{function}-" in line)
     return [int(pid) for pid, _ in mine]
 
