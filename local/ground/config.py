@@ -78,7 +78,10 @@ class GroundConfig:
     def save(self) -> None:
         """Remember the ports, so that a later command finds the running ground."""
         ports = {"port": self.port, "athena_port": self.athena_port}
-        (self.state_dir / _PORTS_FILE).write_text(json.dumps(ports) + "\n", encoding="utf-8")
+        file = self.state_dir / _PORTS_FILE
+        file.touch(mode=0o600)
+        file.chmod(0o600)
+        file.write_text(json.dumps(ports) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, state_dir: Path = DEFAULT_STATE_DIR) -> GroundConfig:

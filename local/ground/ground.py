@@ -231,7 +231,7 @@ class Ground:
                 raise PortTakenError(port=port, purpose=purpose, remedy="make up PORT=14566 ATHENA_PORT=14567")
 
     def _prepare(self, *, clean: bool) -> ServerCertificate:
-        for folder in ("run", "logs", "tls", "tmp", "state", "objects"):
+        for folder in (".", "run", "logs", "tls", "tmp", "state", "objects"):
             path = self.config.state_dir / folder
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o700)  # whatever the user's umask says: the ground has to get in, nobody else needs to

@@ -185,7 +185,9 @@ def _processes() -> Iterator[tuple[int, str]]:
             with suppress(OSError):
                 yield int(entry.parent.name), entry.read_bytes().decode("utf-8", errors="replace")
         return
-    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=", "-o", "command="], capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=", "-o", "command="], capture_output=True, text=True, check=False
+    )
     for line in listing.stdout.splitlines():
         pid, _, command = line.strip().partition(" ")
         yield int(pid), command.replace(" ", "\0")
