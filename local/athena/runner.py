@@ -40,6 +40,10 @@ _DDL: Final = frozenset(
     {StatementKind.CREATE, StatementKind.ALTER, StatementKind.DROP, StatementKind.PREPARE, StatementKind.DEALLOCATE}
 )
 _WRITERS: Final = "it only reads; tables are changed by the library's writers, so that every row keeps its clocks"
+_REMEDIES: Final = {
+    StatementKind.EXPLAIN: "explain it in an account",
+    StatementKind.CREATE: f"{_WRITERS} (awswrangler: ctas_approach=False, unload_approach=True for large results)",
+}
 _NOTHING: Final = ResultSet((), [], has_header=False)
 
 
@@ -176,7 +180,7 @@ class StatementRunner:
     def _allowed(self, text: str, kind: StatementKind, database: str) -> Statement:
         capabilities = self._engine.capabilities
         if kind not in capabilities.kinds:
-            remedy = "explain it in an account" if kind is StatementKind.EXPLAIN else _WRITERS
+            remedy = _REMEDIES.get(kind, _WRITERS)
             raise StatementFailedError(
                 code="NOT_SUPPORTED",
                 message=f"{kind.value} is not run by the laptop's {capabilities.name} engine: {remedy}",

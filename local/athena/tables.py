@@ -91,12 +91,18 @@ class TableBinder:
             A database, table, snapshot or reference does not exist.
         """
         scans: list[Scan] = []
+        named: set[tuple[str, str]] = set()
         for node in list(tree.find_all(exp.Table)):
             if not isinstance(node.this, exp.Identifier) or _is_defined_by_with(node):
                 continue
             scan = self._scan(node, text, f"{SCAN_PREFIX}{len(scans)}")
             scans.append(scan)
+            named.add((node.db.lower() or self._database, node.name.lower()))
             _rename(node, scan.name)
+        for column in tree.find_all(exp.Column):
+            if column.db and (column.db.lower(), column.table.lower()) in named:
+                column.set("db", None)
+                column.set("catalog", None)
         return scans
 
     def _scan(self, node: exp.Table, text: str, name: str) -> Scan:

@@ -99,6 +99,8 @@ def _translated(node: exp.Expr, text: str) -> exp.Expr:
         return MENDED[kind](node)
     if kind is exp.Anonymous:
         return _named(node, text)
+    if kind is exp.LimitOptions and not node.args.get("with_ties") and not node.args.get("percent"):
+        return node
     if kind in PASSED or kind in _LANGUAGE:
         return node
     raise refuse(
