@@ -12,10 +12,12 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import pyarrow as pa
 
 from local.demo.errors import StoryImpossibleError
 from local.demo.model import Feed
@@ -66,10 +68,15 @@ class BadDelivery:
 
 def records_of(feed: Feed) -> list[Record]:
     """Return a feed's rows as records of the wire, in the order they became known; a null clock is left out."""
-    ordered = feed.facts.sort_by([(KNOWLEDGE_TIME, "ascending"), (EVENT_TIME, "ascending"), (ENTITY, "ascending")])
+    return list(_in_order(feed.facts))
+
+
+def _in_order(facts: pa.Table) -> Iterator[Record]:
+    ordered = facts.sort_by([(KNOWLEDGE_TIME, "ascending"), (EVENT_TIME, "ascending"), (ENTITY, "ascending")])
     system = (ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ, OP)
     names = [name for name in ordered.column_names if name not in system]
-    return [_record(row, names) for row in ordered.to_pylist()]
+    for batch in ordered.to_batches(max_chunksize=BATCH):
+        yield from (_record(row, names) for row in batch.to_pylist())
 
 
 def disturb(feed: Feed, *, seed: int = SEED) -> Traffic:
@@ -156,7 +163,7 @@ def _swap(batches: list[list[Record]], chance: random.Random) -> int:
 
 def _first(feeds: Iterable[Feed], dataset: str) -> Record:
     for feed in (feed for feed in feeds if feed.dataset == dataset):
-        for record in records_of(feed):
+        for record in _in_order(feed.facts):
             if record[OP] == Operation.UPSERT and {EVENT_TIME, KNOWLEDGE_TIME} <= set(record):
                 return record
     remedy = "add facts of it"

@@ -26,7 +26,7 @@ from vintner.messaging import Entry, Producer
 
 CALL: Final = 4000
 """Records handed to the producer at once: so many that each of its lanes fills an envelope."""
-POLL_S: Final = 0.5
+POLL_S: Final = 1.0
 """Looking costs the ground some work of its own, so not too often."""
 STALL_S: Final = 45.0
 """Without any progress for so long, something is wrong."""
