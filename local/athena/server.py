@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import socket
 import ssl
+import threading
 import uuid
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +36,7 @@ class AthenaServer(ThreadingHTTPServer):
         Files of a certificate and its key, for HTTPS; None for HTTP.
     """
 
-    daemon_threads = True
+    daemon_threads = False  # closing waits for the answers under way
 
     def __init__(
         self,
@@ -43,6 +46,8 @@ class AthenaServer(ThreadingHTTPServer):
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self.operations = operations
+        self._connections: set[Any] = set()
+        self._connections_lock = threading.Lock()
         super().__init__((host, port), _Handler)
         self.scheme = "http"
         if certificate is not None:
@@ -56,6 +61,30 @@ class AthenaServer(ThreadingHTTPServer):
     def endpoint(self) -> str:
         """Address for ``AWS_ENDPOINT_URL_ATHENA``."""
         return f"{self.scheme}://localhost:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, and answer it in a thread of its own."""
+        with self._connections_lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that has ended."""
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as in the standard library
+        """Log a connection that broke, a refused handshake for instance; the others go on."""
+        _LOG.info("a connection from %s broke", client_address, exc_info=True)
+
+    def server_close(self) -> None:
+        """End the connections that clients keep open, wait for their threads, and free the port."""
+        with self._connections_lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # the client was quicker
+                    connection.shutdown(socket.SHUT_RD)
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
