@@ -90,7 +90,8 @@ def disturb(feed: Feed, *, seed: int = SEED) -> Traffic:
     """
     chance = random.Random(f"{seed}/{feed.name}/{feed.dataset}")  # noqa: S311 - trouble that can be repeated
     records = records_of(feed)
-    held_back = set(chance.sample(range(len(records)), round(LATE_SHARE * len(records))))
+    complete = [place for place, record in enumerate(records) if {EVENT_TIME, KNOWLEDGE_TIME} <= set(record)]
+    held_back = set(chance.sample(complete, round(LATE_SHARE * len(complete))))
     newest = len(records) - 1
     late = [record for place, record in enumerate(records) if place in held_back and place != newest]
     sent = [record for place, record in enumerate(records) if place not in held_back or place == newest]

@@ -142,6 +142,7 @@ class Report(Part):
     sources: tuple[SourceLine, ...]
     records: Counts = Field(description="all datasets together, bad pieces included")
     by_dataset: dict[str, Counts] = Field(description="what was stated, by dataset; bad pieces are under `trouble`")
+    refused: dict[str, int] = Field(description="quarantined by rule, bad pieces included")
     trouble: Trouble
     macro: MacroStory
     paths: tuple[PathLine, ...]

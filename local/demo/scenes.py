@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,14 +35,17 @@ def show_records(screen: Screen, records: Counts, by_dataset: Mapping[str, Count
     screen.table("Records", ("dataset", "sent", "kept", "duplicates", "quarantined", "lost"), rows)
 
 
-def show_trouble(screen: Screen, trouble: Trouble) -> None:
-    """Show the trouble made on purpose, and where it ended."""
+def show_trouble(screen: Screen, trouble: Trouble, refused: Mapping[str, int]) -> None:
+    """Show the trouble made on purpose and where it ended, and what the data itself had wrong."""
     screen.say(
         f"On purpose: {trouble.duplicates:,} records twice, {trouble.late:,} too late, "
         f"{trouble.moved_batches:,} batches out of order. None of it changes an answer."
     )
     rows = [(mark(bad.quarantined), bad.kind, bad.rule, bad.remedy) for bad in trouble.bad]
     screen.table("Quarantine", ("", "what was wrong", "rule", "what to do about it"), rows)
+    own = Counter(refused) - Counter(bad.rule for bad in trouble.bad if bad.quarantined)
+    for rule, count in own.most_common():
+        screen.say(f"[bold]{count:,}[/] records of the data itself are quarantined too: {rule}")
 
 
 def show_macro(screen: Screen, story: MacroStory) -> None:

@@ -115,7 +115,7 @@ def _play(stage: Stage, material: Material, screen: Screen, started: datetime, p
     screen.chapter("Facts in")
     streamed = stream_all(material, stage, screen, reader)
     scenes.show_records(screen, streamed.records, streamed.by_dataset, len(streamed.trouble.bad))
-    scenes.show_trouble(screen, streamed.trouble)
+    scenes.show_trouble(screen, streamed.trouble, streamed.refused)
 
     screen.chapter("Questions")
     library = LibraryPath(reader)
@@ -166,6 +166,7 @@ def _report(shown: Shown, screen: Screen, plot: Path) -> Report:
         ),
         records=streamed.records,
         by_dataset=dict(streamed.by_dataset),
+        refused=dict(streamed.refused),
         trouble=streamed.trouble,
         macro=asked.macro,
         paths=asked.paths,
