@@ -325,6 +325,14 @@ def test_audit_tells_each_leaked_cell() -> None:
     ]
 
 
+def test_audit_does_not_take_a_tombstone_for_the_statement_of_a_null() -> None:
+    table = pa.table({"entity": ["ACME"], "time": [at("2024-09-13")], "eps": pa.array([None], pa.float64())})
+    report = audit_leaks(table, [FactSource(facts=FACTS, columns={"eps": "eps"})])
+    assert report.findings.select(["value", "expected", "known_at"]).to_pylist() == [
+        {"value": None, "expected": "2.25", "known_at": None}
+    ]
+
+
 def test_audit_refuses_a_table_without_its_columns() -> None:
     source = FactSource(facts=FACTS, columns={"eps": "eps"})
     spine = {"entity": ["ACME"], "time": [at("2024-08-25")]}
