@@ -68,7 +68,7 @@ def handle(handler: Any, event: dict[str, Any], kill_before: int | None) -> dict
             handler(event, Context())
             os.write(writer, str(written()).encode())
             code = 0
-        except BaseException:  # the process ends here, as Lambda's would
+        except BaseException:  # noqa: BLE001 - the process ends here, as Lambda's would
             traceback.print_exc()
         finally:
             os._exit(code)
@@ -87,7 +87,8 @@ def main() -> None:
 
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(handle(handler, asked["event"], asked["kill_before"])), flush=True)
+        sys.stdout.write(json.dumps(handle(handler, asked["event"], asked["kill_before"])) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
