@@ -78,7 +78,7 @@ def main() -> int:
         return Outcome(name, todo[name](), time.monotonic() - started)
 
     failed = 0
-    with ThreadPoolExecutor(max_workers=2) as pool, console.step("checking"):
+    with ThreadPoolExecutor(max_workers=2) as pool:
         for outcome in pool.map(run, todo):
             console.verdict(outcome.name, outcome.findings, outcome.seconds)
             failed += bool(outcome.findings)

@@ -164,14 +164,22 @@ class ChildProcess:
             os.close(descriptor)
 
 
+def find_workers(folder: Path, function: str = "") -> list[int]:
+    """Return the ids of handlers' workers that run from ``folder``: those of one function, or all.
+
+    A worker runs a script in the ground's temporary folder, in a folder named for its function.
+    """
+    script = f"\0{folder}{os.sep}ministack-lambda-{function}"
+    return [pid for pid, command in _processes() if script in command]
+
+
 def kill_strays(folder: Path) -> list[int]:
     """Kill handlers' workers that run from ``folder``; return their process ids.
 
-    A worker runs a script in the ground's temporary folder. When its parent was killed with ``kill -9`` a busy
-    worker lives on, and would write into a ground that has since been started anew.
+    When a worker's parent was killed with ``kill -9`` a busy worker lives on, and would write into a ground that has
+    since been started anew.
     """
-    script = f"{folder}{os.sep}ministack-lambda-"
-    found = [pid for pid, command in _processes() if f"\0{script}" in command]
+    found = find_workers(folder)
     for pid in found:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
