@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -132,12 +134,18 @@ def test_a_wiped_store_is_rebuilt_equal_from_the_lake(dynamodb: Any) -> None:
     dynamodb.delete_table(TableName=TABLE)
     make_table(dynamodb)
     told = list[tuple[str, int, int]]()
-    counts = rebuild_online(lake, store, [EVERY_TYPE, OTHER], lambda *step: told.append(step))
+    counts = rebuild_online(lake, store, [EVERY_TYPE, OTHER], lambda *step: told.append(step), now=day(9))
     assert counts == {"every_type": 90, "other": 2}
     assert told == [("every_type", 0, 90), ("every_type", 90, 90), ("other", 0, 2), ("other", 2, 2)]
     assert everything(dynamodb) == before
-    assert rebuild_online(lake, store, [OTHER]) == {"other": 2}
+    assert rebuild_online(lake, store, [OTHER], now=day(9)) == {"other": 2}
     assert everything(dynamodb) == before
+
+
+def test_what_can_no_longer_be_an_answer_is_not_rebuilt(dynamodb: Any) -> None:
+    lake = Lake(other=table([row("e", day(event), day(event), text=str(event)) for event in range(6)]))
+    lasting = replace(OTHER, ttl=timedelta(days=2))
+    assert rebuild_online(lake, DynamoOnlineStore(TABLE, client=dynamodb), [lasting], now=day(5)) == {"other": 3}
 
 
 def everything(client: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,11 +73,12 @@ class World:
         ensure_database(self.catalog, DATABASE)
         migrate(self.catalog, DATABASE, str(folder), DATASETS.values())
         self.online = MemoryOnlineStore()
+        self.datasets = datasets_of(MARKET_DATA) | {PRICES_DAILY.name: replace(PRICES_DAILY, ttl=None)}
 
     def ingest(self, batch):
         """What one invocation of a new process does."""
         store = FactStore(self.catalog, DATABASE)
-        return ingest(batch, datasets_of(MARKET_DATA), store=store, online=self, now=NOW)
+        return ingest(batch, self.datasets, store=store, online=self, now=NOW)
 
     def put(self, dataset, rows):
         with SWITCH.write():
@@ -137,6 +139,15 @@ def test_an_unknown_instrument_is_known_once_stated(world):
     assert world.ingest(deliveries(GOOD[1])).refused == {"unknown entity": 2}
     world.ingest(deliveries(GOOD[0], start=2))
     assert world.ingest(deliveries(GOOD[1], start=3)).kept == 2
+
+
+def test_what_can_no_longer_be_an_answer_is_kept_but_not_served(world):
+    world.datasets[PRICES_DAILY.name] = replace(PRICES_DAILY, ttl=NOW - datetime(2024, 5, 3, tzinfo=UTC))
+    world.ingest(deliveries(*GOOD[:3]))
+    assert [row[:2] for row in world.prices()] == [(2, 0), (2, 1), (3, 0)]
+    earlier = datetime(2024, 5, 3, tzinfo=UTC)
+    assert world.latest()["close"] == 2.0
+    assert world.online.latest(PRICES_DAILY, "AAPL", at=earlier, known_at=earlier) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

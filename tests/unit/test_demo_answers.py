@@ -208,7 +208,7 @@ def test_the_named_query_of_the_view_follows_its_declaration() -> None:
         if "{" not in feature.entity:
             assert f"f.entity = '{feature.entity}'" in sql
         if feature.dataset is PRICES_DAILY:
-            assert feature.ttl == timedelta(days=10)
+            assert (feature.ttl, feature.dataset.ttl) == (None, timedelta(days=10))
             assert "INTERVAL '10' DAY" in sql
         else:
             assert (feature.ttl, feature.dataset.ttl) == (None, None)

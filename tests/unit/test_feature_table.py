@@ -26,6 +26,7 @@ from vintner.features import (
     sources_for,
     with_entity_keys,
 )
+from vintner.features.errors import FeatureTtlError
 from vintner.lake.model import Column, Dataset, Layout
 
 
@@ -39,6 +40,7 @@ def dataset(name: str, ttl: timedelta | None = None) -> Dataset:
 
 
 PRICES = dataset("prices", ttl=timedelta(days=3))
+LASTING = dataset("prices", ttl=timedelta(days=40))
 SECTORS = dataset("sectors")
 
 VIEW = FeatureView(
@@ -47,9 +49,9 @@ VIEW = FeatureView(
     features=(
         Feature(name="close", dataset=PRICES, column="value"),
         Feature(name="kind", dataset=PRICES, column="label"),
-        Feature(name="close_long", dataset=PRICES, column="value", ttl=timedelta(days=30)),
+        Feature(name="close_long", dataset=LASTING, column="value", ttl=timedelta(days=30)),
         Feature(name="close_late", dataset=PRICES, column="value", delay=timedelta(days=1)),
-        Feature(name="market", dataset=PRICES, column="value", entity="INDEX", ttl=timedelta(days=30)),
+        Feature(name="market", dataset=LASTING, column="value", entity="INDEX", ttl=timedelta(days=30)),
         Feature(name="sector", dataset=SECTORS, column="label", entity="GICS/{entity}"),
     ),
 )
@@ -242,3 +244,8 @@ def test_what_is_not_declared_is_refused_with_what_is() -> None:
         find_view("nothing")
     with pytest.raises(UnknownDatasetError, match="prices_daily"):
         find_dataset("nothing")
+
+
+def test_a_feature_may_not_outlast_its_dataset():
+    with pytest.raises(FeatureTtlError, match="close: ttl 4 days, 0:00:00 is longer than the 3 days"):
+        Feature(name="close", dataset=PRICES, column="value", ttl=timedelta(days=4))

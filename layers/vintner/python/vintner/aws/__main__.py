@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pyiceberg.catalog import Catalog
@@ -59,7 +60,7 @@ def rebuild(settings: Settings) -> Rows:
     """Put every version of the lake into the online store; one row a dataset."""
     reader = LakeReader(open_catalog(settings), settings.glue_database)
     store = DynamoOnlineStore(settings.online_table, region=settings.region)
-    put = rebuild_online(reader, store, DATASETS.values(), _progress)
+    put = rebuild_online(reader, store, DATASETS.values(), _progress, now=datetime.now(UTC))
     return [{"dataset": name, "versions": count} for name, count in put.items()]
 
 

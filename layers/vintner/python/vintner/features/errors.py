@@ -28,3 +28,9 @@ class ConflictingVersionsError(VintnerError, ValueError):
         "{dataset}: two rows state version {version} of {entity!r} differently; "
         "give the later one a larger revision_seq or knowledge_time"
     )
+
+
+class FeatureTtlError(VintnerError, ValueError):
+    """A feature asks for older facts than its dataset keeps answering with."""
+
+    template = "feature {feature}: ttl {ttl} is longer than the {limit} of {dataset}; shorten it, or lengthen that"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -63,7 +63,7 @@ class Dataset:
     known_entities
         Name of the dataset that must know an entity before facts about it are accepted, or None.
     ttl
-        Age after which the latest fact is no longer an answer, or None.
+        Age above which the latest fact is no longer an answer, or None. The online store keeps nothing older.
     """
 
     name: str
@@ -79,6 +79,10 @@ class Dataset:
     def values(self) -> pa.Schema:
         """Arrow schema of the value columns alone."""
         return pa.schema([pa.field(c.name, c.type, nullable=True) for c in self.columns])
+
+    def can_answer(self, event_time: datetime, *, from_: datetime) -> bool:
+        """Return whether a fact of this event can be an answer at ``from_`` or later."""
+        return self.ttl is None or event_time >= from_ - self.ttl
 
     @property
     def schema(self) -> pa.Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -38,6 +39,7 @@ PRICES_DAILY: Final = Dataset(
     ),
     layout=Layout.YEAR_OF_EVENT,
     known_entities=INSTRUMENTS.name,
+    ttl=timedelta(days=10),
 )
 
 INDEX_MEMBERSHIP: Final = Dataset(

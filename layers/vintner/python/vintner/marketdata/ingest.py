@@ -6,7 +6,8 @@
     refused, the rest is landed exactly once. A version key that is there already with other values is refused.
 3.  Refusals are landed in the quarantine exactly once.
 4.  The versions the lake holds under the batch's keys are put into the online store, also those that were there
-    before: if an earlier try was cut off between the lake and the store, this one completes it.
+    before: if an earlier try was cut off between the lake and the store, this one completes it. Those too old to
+    ever be an answer again are left out.
 
 Each step can be repeated: whatever happens between two of them, the next delivery of the same batch finds what is
 done and does the rest. So the lake is written before the quarantine, and the online store last: it holds nothing
@@ -25,7 +26,7 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from vintner.bitemporal.model import ENTITY
+from vintner.bitemporal.model import ENTITY, EVENT_TIME
 from vintner.lake.errors import FactError
 from vintner.lake.facts import Judgement, Row
 from vintner.lake.model import RECORD_ID, SOURCE, Dataset
@@ -119,8 +120,9 @@ def ingest(
     if refusals:
         store.refuse(refusals, checkpoints=marks, ingested_at=now)
     for dataset, judgement in judged:
-        if judgement.held:
-            online.put(dataset, pa.Table.from_pylist(judgement.held, schema=dataset.schema))
+        served = [row for row in judgement.held if dataset.can_answer(row[EVENT_TIME], from_=now)]
+        if served:
+            online.put(dataset, pa.Table.from_pylist(served, schema=dataset.schema))
     return IngestReport(
         records=records,
         kept=sum(len(judgement.kept) for _, judgement in judged),
