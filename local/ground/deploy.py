@@ -1,7 +1,8 @@
 """Deploying the platform, to a ground or to an account, by the same steps.
 
-1. Bootstrap: the toolkit stack that the CDK needs once per account and region, only if it is missing.
-2. `cdk deploy --all` of the environment, by the pinned command line.
+1. Synthesise the environment's templates; meanwhile bootstrap: the toolkit stack that the CDK needs once per account
+   and region, only if it is missing.
+2. `cdk deploy --all` of what was synthesised, by the pinned command line.
 3. Migrate: create and evolve the lake's tables from the schemas the library declares.
 
 What differs is told by a :class:`Target`: the process environment, the account, the region.
@@ -14,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -96,8 +98,11 @@ def deploy(ground: Ground | None, environment: str = LAPTOP, on_event: OnEvent =
     target = _target(ground, environment)
     if not CDK.exists():
         raise ToolMissingError(tool="The CDK command line", path=CDK.relative_to(PROJECT))
-    if not _is_bootstrapped(target):
-        _bootstrap(target, on_event)
+    with ThreadPoolExecutor(1) as pool:
+        synthesised = pool.submit(_synthesise, target, on_event)
+        if not _is_bootstrapped(target):
+            _bootstrap(target, on_event)
+        synthesised.result()
     _deploy_stacks(target, on_event)
     found = _deployment(ground, target)
     migrate(found, target.variables, on_event)
@@ -212,13 +217,25 @@ def _bootstrap(target: Target, on_event: OnEvent) -> None:
         )
 
 
+def _synthesise(target: Target, on_event: OnEvent) -> None:
+    on_event(f"synthesising the stacks of {target.environment}")
+    shutil.rmtree(target.cdk_out, ignore_errors=True)
+    chosen = {"VINTNER_ENVIRONMENT": target.environment, "CDK_OUTDIR": str(target.cdk_out)}
+    run_step(
+        "Synthesising",
+        [sys.executable, "-m", "infra.app"],
+        environment={**target.variables, **chosen},
+        folder=PROJECT,
+        on_event=on_event,
+    )
+
+
 def _deploy_stacks(target: Target, on_event: OnEvent) -> None:
     on_event(f"deploying the stacks of {target.environment}")
-    shutil.rmtree(target.cdk_out, ignore_errors=True)
     command = [str(CDK), "deploy", "--all", "--require-approval", "never", "--no-notices", "--progress", "events"]
     run_step(
         "Deploying",
-        [*command, "--output", str(target.cdk_out), "-c", f"environment={target.environment}"],
+        [*command, "--app", str(target.cdk_out)],
         environment=target.variables,
         folder=PROJECT,
         on_event=on_event,
