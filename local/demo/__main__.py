@@ -15,7 +15,7 @@ from vintner.errors import VintnerError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=main.__doc__)
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="your own files (see local/demo/README.md)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="your own files (see docs/your-data.md)")
     parser.add_argument("--json", action="store_true", help="print the report; the story goes to standard error")
     parser.add_argument("--keep", action="store_true", help="leave the ground running at the end")
     chosen = parser.parse_args(arguments)

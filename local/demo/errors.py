@@ -26,14 +26,14 @@ class FolderUnknownError(DemoError):
 
     template = (
         "{folder} holds nothing the demonstration recognises; name files after the datasets "
-        "({datasets}; .parquet, .csv or .csv.gz) or describe yours in {folder}/vintner.toml (see local/demo/README.md)"
+        "({datasets}; .parquet, .csv or .csv.gz) or describe yours in {folder}/vintner.toml (see docs/your-data.md)"
     )
 
 
 class LayoutInvalidError(DemoError):
     """A layout file does not say what a layout must say."""
 
-    template = "{path} is not a layout: {problem}; see local/demo/README.md for every key"
+    template = "{path} is not a layout: {problem}; see docs/your-data.md for every key"
 
 
 class FeedUnreadableError(DemoError):

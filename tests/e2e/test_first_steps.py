@@ -1,0 +1,49 @@
+"""The first-steps page, as a newcomer follows it; and the same question in SQL and over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+from local.ground import Deployment, Ground
+from local.ground.config import PROJECT
+
+ANSWERS = ["nothing was known", "2.0", "2.3", "1.8", "2.25"]
+
+
+def test_the_examples_of_the_first_steps_give_the_answers_of_the_model(ground: Ground, platform: Deployment) -> None:
+    assert run(ground, platform, "state_facts.py") == "sent 5 records\n"
+    deadline = time.monotonic() + 60
+    while (answers := [line.split("  ")[1] for line in run(ground, platform, "ask.py").splitlines()]) != ANSWERS:
+        assert time.monotonic() < deadline, answers
+        time.sleep(0.5)
+    assert by_sql(ground, platform, "2024-09-11 00:00:00") == "1.8"
+
+
+def run(ground: Ground, platform: Deployment, example: str) -> str:
+    command = [sys.executable, str(PROJECT / "docs" / "examples" / example)]
+    environment = {**ground.environment(), **platform.settings()}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def by_sql(ground: Ground, platform: Deployment, at: str) -> str:
+    """Ask Athena by the prepared statement that the page names."""
+    athena = ground.client("athena")
+    execution = athena.start_query_execution(
+        QueryString=f"EXECUTE as_of USING 'acme.eps', '{at} UTC', '{at} UTC'",
+        QueryExecutionContext={"Database": platform.glue_database},
+        WorkGroup=platform.workgroup,
+    )["QueryExecutionId"]
+    while (status := status_of(athena, execution))["State"] in ("QUEUED", "RUNNING"):
+        time.sleep(0.1)
+    assert status["State"] == "SUCCEEDED", status
+    titles, answer = athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
+    columns = [cell["VarCharValue"] for cell in titles["Data"]]
+    return str(answer["Data"][columns.index("value")]["VarCharValue"])
+
+
+def status_of(athena: Any, execution: str) -> dict[str, Any]:
+    status: dict[str, Any] = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
+    return status
