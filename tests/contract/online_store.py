@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from vintner.bitemporal.model import NaiveTimeError
+from vintner.bitemporal.model import MAX_REVISION, NaiveTimeError
 from vintner.features.errors import ConflictingVersionsError, OnlineRowError
-from vintner.features.online import MAX_REVISION, OnlineStore
+from vintner.features.online import OnlineStore
 from vintner.lake.model import Column, Dataset, Layout
 
 EVERY_TYPE = Dataset(

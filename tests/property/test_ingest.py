@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.faults import KINDS, SWITCH, Crash, open_faulty_catalog
 from vintner.features import MemoryOnlineStore
@@ -149,6 +151,52 @@ def test_what_can_no_longer_be_an_answer_is_kept_but_not_served(world):
     earlier = datetime(2024, 5, 3, tzinfo=UTC)
     assert world.latest()["close"] == 2.0
     assert world.online.latest(PRICES_DAILY, "AAPL", at=earlier, known_at=earlier) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+instants = st.datetimes(timezones=st.just(UTC) | st.none()).map(datetime.isoformat)
+almost_records = st.fixed_dictionaries(
+    {},
+    optional={
+        "entity": st.sampled_from(["AAPL", "MSFT", "\x00", "é#/"]) | json_values,
+        "event_time": instants | json_values,
+        "knowledge_time": instants | json_values,
+        "revision_seq": st.integers(0, 2**70) | json_values,
+        "op": st.sampled_from(["upsert", "delete"]) | json_values,
+        "values": st.dictionaries(st.sampled_from(["close", "open", "volume"]), st.floats(1, 1e308) | json_values),
+        "else": json_values,
+    },
+)
+almost_envelopes = st.builds(
+    lambda dataset, records: json.dumps(
+        {"schema": "vintner.facts/1", "dataset": dataset, "source": "s", "producer": "p", "sent_at": NOW.isoformat()}
+        | {"records": records}
+    ).encode(),
+    st.sampled_from(["prices_daily", "instruments", "index_membership"]) | st.text(),
+    st.lists(almost_records | json_values, max_size=6) | json_values,
+)
+
+
+@pytest.fixture(scope="module")
+def one_world() -> Iterator[World]:
+    SWITCH.arm(None, KINDS[0])
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        world.ingest(deliveries(GOOD[0]))
+        yield world
+        world.catalog.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(sent=st.lists(almost_envelopes | st.binary(max_size=40), min_size=1, max_size=4), start=st.integers(1, 2**60))
+def test_whatever_is_sent_is_kept_or_refused_and_never_stops_the_stream(one_world, sent, start):
+    report = one_world.ingest(deliveries(*sent, start=start))
+    accounted = report.kept + report.duplicates + report.redelivered + sum(report.refused.values())
+    assert report.records == accounted
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -51,6 +51,7 @@ def test_an_envelope_survives_the_wire():
         (b"[" * 100_000, "delivery", "malformed bytes"),
         (b'{"records": [NaN]}', "delivery", "malformed bytes"),
         (b'{"records": [1e999]}', "delivery", "malformed bytes"),
+        (b'{"records": ["half a pair: \\ud83d"]}', "delivery", "malformed bytes"),
         (b"[]", "delivery", "is not an object"),
         (b" " * (MAX_BYTES + 1), "delivery", "oversized batch"),
         (wire(schema="vintner.facts/2"), "schema", "unknown schema"),
@@ -74,6 +75,10 @@ def test_a_delivery_that_is_no_envelope_is_refused(data, field, rule):
 def test_bytes_that_are_no_envelope_never_raise_anything_else(data):
     with pytest.raises(EnvelopeError):
         decode(data)
+
+
+def test_a_whole_pair_of_surrogates_is_a_character():
+    assert decode(wire(source="\U0001f377")).source == "\U0001f377"
 
 
 def test_a_kinesis_event_becomes_deliveries():

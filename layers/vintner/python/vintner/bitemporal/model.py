@@ -40,6 +40,10 @@ SYSTEM_FIELDS: Final = (
 """The columns of every fact table, before its values."""
 
 
+MAX_REVISION: Final = 9_999_999_999
+"""Largest revision number: ten digits, so that keys of versions sort as text as they do as numbers."""
+
+
 class Operation(StrEnum):
     """What a version does to its fact."""
 

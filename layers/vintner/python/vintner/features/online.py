@@ -23,12 +23,18 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, OP, REVISION_SEQ, Operation, utc
+from vintner.bitemporal.model import (
+    ENTITY,
+    EVENT_TIME,
+    KNOWLEDGE_TIME,
+    MAX_REVISION,
+    OP,
+    REVISION_SEQ,
+    Operation,
+    utc,
+)
 from vintner.features.errors import ConflictingVersionsError, OnlineRowError
 from vintner.lake.model import Dataset
-
-MAX_REVISION: Final = 9_999_999_999
-"""Largest revision number whose text has a fixed width of ten digits, so that text order is number order."""
 
 _CLOCK_COLUMNS: Final = (ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ, OP)
 

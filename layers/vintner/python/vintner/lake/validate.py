@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, OP, REVISION_SEQ, Operation
+from vintner.bitemporal.model import (
+    ENTITY,
+    EVENT_TIME,
+    KNOWLEDGE_TIME,
+    MAX_REVISION,
+    OP,
+    REVISION_SEQ,
+    Operation,
+)
 from vintner.lake.errors import FactError
 from vintner.lake.model import Column, Dataset
 
@@ -20,7 +28,8 @@ RECORD_FIELDS: Final = frozenset({ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_S
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a sender's clock may run ahead before knowledge counts as coming from the future."""
 MAX_ENTITY_CHARACTERS: Final = 200
-MAX_REVISION: Final = 2**63 - 1
+MAX_TEXT_CHARACTERS: Final = 10_000
+MAX_WHOLE: Final = 2**63 - 1
 
 
 def parse_fact(dataset: Dataset, record: Any, *, now: datetime) -> dict[str, Any]:
@@ -100,7 +109,8 @@ def _known(record: Mapping[str, Any], now: datetime) -> datetime:
 
 def _revision(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_REVISION:
-        raise FactError(field=REVISION_SEQ, rule="not a whole number from 0", remedy="number revisions 0, 1, 2, …")
+        remedy = f"number revisions 0, 1, 2, … up to {MAX_REVISION}"
+        raise FactError(field=REVISION_SEQ, rule="not a whole number from 0", remedy=remedy)
     return value
 
 
@@ -157,7 +167,7 @@ def _number(column: Column, value: Any) -> float:
 
 
 def _whole(column: Column, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_REVISION:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_WHOLE:
         raise _wrong_type(column, "a whole number")
     return value
 
@@ -171,6 +181,9 @@ def _boolean(column: Column, value: Any) -> bool:
 def _text(column: Column, value: Any) -> str:
     if not isinstance(value, str):
         raise _wrong_type(column, "text")
+    if len(value) > MAX_TEXT_CHARACTERS:
+        rule = f"longer than {MAX_TEXT_CHARACTERS} characters"
+        raise FactError(field=column.name, rule=rule, remedy="store it as an object and state its location")
     return value
 
 

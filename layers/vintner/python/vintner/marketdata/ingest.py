@@ -149,7 +149,7 @@ def _read(
             try:
                 fact = parse_fact(dataset, record, now=now) | lineage
             except FactError as error:
-                refusals.append(_refusal(delivery, position, error, _json(record), dataset, record))
+                refusals.append(_refusal(delivery, position, error, _json(record, delivery), dataset, record))
             else:
                 stated.append(_Stated(delivery, position, dataset, record, fact))
     return stated, refusals
@@ -187,7 +187,7 @@ def _dataset(name: str, datasets: Mapping[str, Dataset]) -> Dataset:
 
 
 def _refuse(one: _Stated, error: FactError) -> Refusal:
-    return _refusal(one.delivery, one.position, error, _json(one.record), one.dataset, one.record)
+    return _refusal(one.delivery, one.position, error, _json(one.record, one.delivery), one.dataset, one.record)
 
 
 def _refusal(
@@ -214,8 +214,11 @@ def _refusal(
     )
 
 
-def _json(record: Any) -> str:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+def _json(record: Any, delivery: Delivery) -> str:
+    try:
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:  # nested so deeply that it could just be read: keep what was sent
+        return _text(delivery.data)
 
 
 def _text(data: bytes) -> str:

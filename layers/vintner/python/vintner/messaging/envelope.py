@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ MAX_RECORDS: Final = 500
 MAX_BYTES: Final = 900 * 1024
 """A Kinesis record may hold 1 MiB; the rest is left for its key and for growth."""
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _TEXT_FIELDS: Final = ("dataset", "source", "producer", "sent_at")
 _FIELDS: Final = frozenset({"schema", "records", *_TEXT_FIELDS})
 
@@ -96,9 +98,20 @@ def _json_object(data: bytes) -> Mapping[str, Any]:
         wire = json.loads(data.decode(), parse_constant=_no_constant, parse_float=_finite)
     except (UnicodeDecodeError, ValueError, RecursionError) as cause:
         raise EnvelopeError(field="delivery", rule="malformed bytes", remedy="send UTF-8 JSON") from cause
+    if _SURROGATE.search(data) and not _is_unicode(wire):
+        raise EnvelopeError(field="delivery", rule="malformed bytes", remedy="escape characters as pairs of surrogates")
     if not isinstance(wire, dict):
         raise EnvelopeError(field="delivery", rule="is not an object", remedy="send an envelope of records")
     return wire
+
+
+def _is_unicode(wire: Any) -> bool:
+    """Whether every text in ``wire`` can be written; JSON can escape half a character, which nothing can store."""
+    try:
+        json.dumps(wire, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_constant(name: str) -> float:
