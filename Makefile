@@ -51,8 +51,8 @@ deploy: env ## Deploy to ENV=laptop (the running ground) or to the account you a
 	@$(RUN) -m local deploy "$(ENV)"
 
 .PHONY: synth
-synth: env ## Write the CloudFormation templates of ENV to cdk.out, offline
-	@node_modules/.bin/cdk synth --quiet --no-notices -c environment="$(ENV)"
+synth: env ## Write the CloudFormation templates of ENV to cdk.out, offline: to look at, not to deploy (`make deploy` makes its own)
+	@node_modules/.bin/cdk synth --quiet --no-notices -c environment="$(ENV)" -c layers=skip
 
 .PHONY: test
 test: env ## Run all tests, those from end to end on a ground of their own
