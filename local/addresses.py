@@ -12,7 +12,7 @@ from typing import Final
 
 _ADDRESSES: Final = {
     "address of a package index": re.compile(
-        r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|/simple/?[\"'\s]|/simple/?$"
+        r"\b(?:py(?:pi|thonhosted)|registry\.(?:npmjs|yarnpkg))\.(?:org|com)\b|/simple/?[\"'\s]|/simple/?$"
         r"|--(?:extra-)?index\-url|--find\-links|^\s*(?:extra-)?index\-url|^registry\s*=|\"resolved\":\s*\"http"
     ),
     "path of a machine": re.compile(r"(?<![\w.])/(?:home|Users|root)/[A-Za-z0-9._-]+"),
