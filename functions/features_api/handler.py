@@ -52,6 +52,9 @@ from vintner.lake.reader import FactReader, LakeReader
 MAX_SPINE_ROWS: Final = 10_000
 """Most rows one as-of request may ask for; a longer spine is asked in parts."""
 
+MAX_ONLINE_ENTITIES: Final = 100
+"""Most entities one online request may name."""
+
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
@@ -66,9 +69,9 @@ def _at_most(value: object) -> object:
 
 
 class OnlineQuery(Parameters):
-    """Query of an online read."""
+    """Query of an online read: each entity wanted is named by a parameter of its own."""
 
-    entity: Entity
+    entity: list[Entity] = Field(min_length=1, max_length=MAX_ONLINE_ENTITIES)
 
 
 class SpineRow(Parameters):
@@ -142,11 +145,12 @@ def clock() -> datetime:
 
 @app.get("/v1/features/<view>/online")
 def online(view: str) -> Response[str]:
-    """Answer with the features of an entity now."""
-    query, now = from_query(OnlineQuery, app.current_event), clock()
-    found = online_features(find_view(view), query.entity, store(), now=now)
-    features = {name: cell(value) for name, value in found.items()}
-    return _answer({"view": view, "entity": query.entity, "time": cell(now), "features": features})
+    """Answer with the features of entities now."""
+    query, now, declared = from_query(OnlineQuery, app.current_event), clock(), find_view(view)
+    found = online_features(declared, query.entity, store(), now=now)
+    columns = ["entity", *(feature.name for feature in declared.features)]
+    rows = [[entity, *map(cell, row.values())] for entity, row in zip(query.entity, found, strict=True)]
+    return _answer({"view": view, "time": cell(now), "columns": columns, "rows": rows})
 
 
 @app.post("/v1/features/<view>/as-of")
@@ -218,14 +222,11 @@ def _answer(document: dict[str, Any]) -> Response[str]:
     return Response(status_code=200, content_type=JSON, body=json_body(document))
 
 
-_TABLE: Final = {
-    "type": "object",
-    "required": ["columns", "rows"],
-    "properties": {
-        "columns": {"type": "array", "items": {"type": "string"}},
-        "rows": {"type": "array", "items": {"type": "array"}},
-    },
+_CELLS: Final = {
+    "columns": {"type": "array", "items": {"type": "string"}},
+    "rows": {"type": "array", "items": {"type": "array"}},
 }
+_TABLE: Final = {"type": "object", "required": ["columns", "rows"], "properties": _CELLS}
 _NOT_VALID: Final = {400: "A parameter is missing, unknown or not valid"}
 _LARGE: Final = {413: "More than one answer can hold"}
 _NO_VIEW: Final = {404: "No such feature view"} | _NOT_VALID
@@ -236,16 +237,15 @@ OPERATIONS: Final = (
         name="online",
         method="GET",
         path="/v1/features/{view}/online",
-        summary="Features of an entity now",
+        summary="Features of entities now",
         query=OnlineQuery,
         answer={
             "type": "object",
-            "required": ["view", "entity", "time", "features"],
+            "required": ["view", "time", "columns", "rows"],
             "properties": {
                 "view": {"type": "string"},
-                "entity": {"type": "string"},
                 "time": {"type": "string", "format": "date-time"},
-                "features": {"type": "object"},
+                **_CELLS,
             },
         },
         problems=_NO_VIEW,

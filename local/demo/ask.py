@@ -97,13 +97,9 @@ class ApiPath:
 
     def online(self, symbols: Sequence[str]) -> Answer:
         """Return the features of every symbol as served now, by symbol."""
-        rows = [[symbol, *self._online(symbol)] for symbol in symbols]
-        return Answer.of([ENTITY, *FEATURES], rows, keys=(ENTITY,))
-
-    def _online(self, symbol: str) -> list[Any]:
         url = f"{self._url}/v1/features/{EQUITY_DAILY.name}/online"
-        features = self._session.request("GET", url, params={ENTITY: symbol}).json["features"]
-        return [features[name] for name in FEATURES]
+        found = self._session.request("GET", url, params={ENTITY: list(symbols)}).json
+        return Answer.of(found["columns"], found["rows"], keys=(ENTITY,))
 
 
 class AthenaPath:

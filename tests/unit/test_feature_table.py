@@ -220,9 +220,11 @@ def test_online_features_equal_the_offline_row_of_that_moment(lake: Lake) -> Non
     for declared, name in ((PRICES, "prices"), (SECTORS, "sectors")):
         store.put(declared, lake.tables[name])
     asked = [(entity, moment) for entity in ("A", "B", "C", "unknown") for moment in range(-1, 45)]
-    online = [online_features(VIEW, entity, store, now=day(moment)) for entity, moment in asked]
+    online = [online_features(VIEW, [entity], store, now=day(moment))[0] for entity, moment in asked]
     assert all(list(row) == [feature.name for feature in VIEW.features] for row in online)
     assert [list(row.values()) for row in online] == cells(feature_table(VIEW, spine(*asked), lake))
+    together = online_features(VIEW, ["B", "A", "B"], store, now=day(5))
+    assert together == [online_features(VIEW, [entity], store, now=day(5))[0] for entity in "BAB"]
 
 
 def test_a_series_and_a_fact_are_read_as_known(lake: Lake) -> None:

@@ -139,15 +139,15 @@ def test_online_answers_with_the_features_known_now(api: Any) -> None:
     assert status == 200
     assert document == {
         "view": "equity_daily",
-        "entity": "AAPL",
         "time": "2024-01-05T21:00:00.000000+00:00",
-        "features": {"close": 0.1 + 0.2, "sp500_member": True, "us_hml_pct": None, "uk_gdp": 318000.5},
+        "columns": ["entity", "close", "sp500_member", "us_hml_pct", "uk_gdp"],
+        "rows": [["AAPL", 0.1 + 0.2, True, None, 318000.5]],
     }
 
 
 def test_online_knows_nothing_of_an_unknown_entity_but_what_all_share(api: Any) -> None:
-    _, document = call(api, event("features_online", "entity=NONE"))
-    assert document["features"] == {"close": None, "sp500_member": None, "us_hml_pct": None, "uk_gdp": 318000.5}
+    _, document = call(api, event("features_online", "entity=NONE&entity=AAPL"))
+    assert document["rows"] == [["NONE", None, None, None, 318000.5], ["AAPL", 0.1 + 0.2, True, None, 318000.5]]
 
 
 @pytest.mark.parametrize("encoded", [False, True])
@@ -218,10 +218,11 @@ VINTAGE = "entity=uk.gdpkp&known_at=2009-01-01T00:00:00Z"
     ("name", "query", "parameter"),
     [
         ("features_online", "", "entity"),
-        ("features_online", "entity=", "entity"),
-        ("features_online", "entity=AAPL&entity=MSFT", "entity"),
+        ("features_online", "entity=", "entity[0]"),
+        ("features_online", "&".join(["entity=AAPL"] * 101), "entity"),
+        ("datasets_vintage", "entity=uk.gdpkp&entity=x&known_at=2020-01-01T00:00:00Z", "entity"),
         ("features_online", "entity=AAPL&symbol=MSFT", "symbol"),
-        ("features_online", f"entity={'x' * 257}", "entity"),
+        ("features_online", f"entity={'x' * 257}", "entity[0]"),
         ("datasets_vintage", "entity=uk.gdpkp", "known_at"),
         ("datasets_vintage", "entity=uk.gdpkp&known_at=2009-01-01", "known_at"),
         ("datasets_vintage", "entity=uk.gdpkp&known_at=2009-01-01T00:00:00", "known_at"),

@@ -8,7 +8,7 @@ the bundle named by ``AWS_CA_BUNDLE``.
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,6 +60,10 @@ class ApiResponse:
     json: Any
 
 
+Query = Mapping[str, str | Sequence[str]]
+"""Parameters of a query by name."""
+
+
 class SignedSession:
     """Signed requests over pooled connections.
 
@@ -92,9 +96,7 @@ class SignedSession:
         self._timeout = (connect_timeout, read_timeout)
         self._transports: dict[tuple[tuple[str, str], ...], URLLib3Session] = {}
 
-    def request(
-        self, method: str, url: str, *, params: Mapping[str, str] | None = None, json: Any = None
-    ) -> ApiResponse:
+    def request(self, method: str, url: str, *, params: Query | None = None, json: Any = None) -> ApiResponse:
         """Send one signed request and return its answer.
 
         Parameters
@@ -102,7 +104,7 @@ class SignedSession:
         method, url
             What to call; the address without a query.
         params
-            The query; values are encoded here.
+            The query; values are encoded here. A parameter with several values is repeated.
         json
             The body, or None for no body.
 
@@ -128,13 +130,13 @@ class SignedSession:
             transport.close()
         self._transports.clear()
 
-    def _signed(self, method: str, url: str, params: Mapping[str, str] | None, json: Any) -> AWSPreparedRequest:
+    def _signed(self, method: str, url: str, params: Query | None, json: Any) -> AWSPreparedRequest:
         credentials = self._session.get_credentials()
         if credentials is None:
             raise CredentialsMissingError(method=method, url=url)
         body = None if json is None else jsonlib.dumps(json, allow_nan=False).encode()
         headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
-        request = AWSRequest(method=method, url=url, headers=headers, data=body, params=dict(params or {}))
+        request = AWSRequest(method=method, url=url, headers=headers, data=body, params=_pairs(params or {}))
         SigV4Auth(credentials.get_frozen_credentials(), SERVICE, self._region).add_auth(request)
         return request.prepare()
 
@@ -147,8 +149,13 @@ class SignedSession:
         return self._transports[key]
 
 
+def _pairs(params: Query) -> list[tuple[str, str]]:
+    each = ((name, [value] if isinstance(value, str) else value) for name, value in params.items())
+    return [(name, value) for name, values in each for value in values]
+
+
 def signed_request(
-    method: str, url: str, *, params: Mapping[str, str] | None = None, json: Any = None, region: str | None = None
+    method: str, url: str, *, params: Query | None = None, json: Any = None, region: str | None = None
 ) -> ApiResponse:
     """Send one signed request with a session of its own; see :meth:`SignedSession.request`.
 

@@ -9,7 +9,7 @@ How :func:`feature_table` answers a spine (one row per entity and decision time)
 3. :func:`vintner.bitemporal.as_of_join` answers each row at its own time.
 4. The key columns are dropped; the columns are the spine's, then the features in the order of their declaration.
 
-:func:`online_features` answers the same question for one entity, now, from the online store.
+:func:`online_features` answers the same question for entities now, from the online store.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -147,10 +148,13 @@ def with_entity_keys(view: FeatureView, table: pa.Table) -> pa.Table:
     return table
 
 
-def online_features(view: FeatureView, entity: str, store: OnlineStore, *, now: datetime) -> dict[str, Any]:
-    """Return the features of ``entity`` at ``now``, by name, from the online store.
+def online_features(
+    view: FeatureView, entities: Sequence[str], store: OnlineStore, *, now: datetime
+) -> list[dict[str, Any]]:
+    """Return the features of each entity at ``now``, by name, from the online store, in the order of ``entities``.
 
-    Equal to the row ``(entity, now)`` of :func:`feature_table` once the store holds what the lake holds.
+    Equal to the rows ``(entity, now)`` of :func:`feature_table` once the store holds what the lake holds. A fact that
+    several entities share is read once.
 
     Raises
     ------
@@ -159,16 +163,22 @@ def online_features(view: FeatureView, entity: str, store: OnlineStore, *, now: 
 
     Examples
     --------
-    >>> online_features(EQUITY_DAILY, "AAPL", store, now=datetime(2020, 1, 3, tzinfo=UTC))  # doctest: +SKIP
-    {'close': 300.35, 'sp500_member': True, 'us_hml_pct': 1.8, 'uk_gdp': None}
+    >>> online_features(EQUITY_DAILY, ["AAPL"], store, now=datetime(2020, 1, 3, tzinfo=UTC))  # doctest: +SKIP
+    [{'close': 300.35, 'sp500_member': True, 'us_hml_pct': 1.8, 'uk_gdp': None}]
     """
     instant = utc(now, field="now")
-    answers: dict[str, Any] = dict.fromkeys(feature.name for feature in view.features)
-    for group, features in _groups(view).items():
-        key = features[0].entity_for(entity)
-        fact = store.latest(features[0].dataset, key, at=instant, known_at=instant - group.delay)
-        if fact is not None and not _expired(fact, instant, group.ttl):
-            answers.update({feature.name: fact.get(feature.column) for feature in features})
+    groups = _groups(view)
+
+    @cache
+    def latest(group: _Group, key: str) -> Mapping[str, Any] | None:
+        fact = store.latest(groups[group][0].dataset, key, at=instant, known_at=instant - group.delay)
+        return None if fact is None or _expired(fact, instant, group.ttl) else fact
+
+    answers = []
+    for entity in entities:
+        facts = {group: latest(group, features[0].entity_for(entity)) for group, features in groups.items()}
+        values = {f.name: (facts[g] or {}).get(f.column) for g, features in groups.items() for f in features}
+        answers.append({feature.name: values[feature.name] for feature in view.features})
     return answers
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_origin
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -76,12 +76,13 @@ def from_query(model: type[Model], event: Mapping[str, Any]) -> Model:
     Raises
     ------
     ParameterError
-        If a parameter is missing, unknown, repeated or breaks its rule.
+        If a parameter is missing, unknown, repeated (unless it is a list) or breaks its rule.
     """
     given = parse_qs(event.get("rawQueryString") or "", keep_blank_values=True)
-    for name in (name for name, values in given.items() if len(values) > 1):
+    several = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    for name in (name for name, values in given.items() if len(values) > 1 and name not in several):
         raise ParameterError(parameter=name, rule=f"is given {len(given[name])} times", remedy="give it once")
-    return _validated(model, {name: values[0] for name, values in given.items()})
+    return _validated(model, {name: values if name in several else values[0] for name, values in given.items()})
 
 
 def from_body(model: type[Model], body: str | None) -> Model:
