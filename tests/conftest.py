@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # No deadline: the machine may be busy, and a test's verdict never depends on that.
-settings.register_profile("vintner", deadline=None, print_blob=True)
+settings.register_profile("vintner", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("vintner")
 
 # Folders whose tests share something that is expensive to make; each runs on one worker from start to end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
@@ -65,6 +65,9 @@ class Refusal:
         return f"{self.stream}/{self.shard}/{self.sequence}/{self.position}"
 
 
+_STATED: Final = tuple(field.name for field in fields(Refusal))
+
+
 def quarantine_schema() -> Schema:
     """Return the Iceberg schema of the quarantine."""
     return iceberg_schema(SCHEMA)
@@ -116,7 +119,7 @@ def _held(table: Table, batch: Mapping[str, Refusal]) -> set[str]:
 
 def _row(refusal: Refusal, ingested_at: datetime) -> dict[str, object]:
     return {
-        **asdict(refusal),
+        **{name: getattr(refusal, name) for name in _STATED},
         "quarantine_id": refusal.quarantine_id,
         "sequence": str(refusal.sequence),
         INGESTED_AT: ingested_at,
