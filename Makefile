@@ -46,6 +46,10 @@ down: env ## Stop the laptop ground; its state is kept for the next `make up`
 status: env ## Say whether the ground runs, and where
 	@$(RUN) -m local status
 
+.PHONY: register
+register: env ## Bring tables and online store back from the lake's files, after the ground was killed
+	@$(RUN) -m local register
+
 .PHONY: deploy
 deploy: env ## Deploy to ENV=laptop (the running ground) or to the account you are signed in to: ENV=dev|staging|prod
 	@$(RUN) -m local deploy "$(ENV)"

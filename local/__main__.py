@@ -29,7 +29,9 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.no_deploy:
         with console.step("deploying the platform") as on_event:
             deploy(ground, LAPTOP, on_event)
-    return status(arguments, console)
+    code = status(arguments, console)
+    console.hint('For AWS tools and the library in this shell:  eval "$(.venv/bin/python -m local env)"')
+    return code
 
 
 def down(arguments: argparse.Namespace, console: Console) -> int:

@@ -55,6 +55,11 @@ class Console:
             table.add_row(f"[bold]{escape(name.replace('_', ' '))}[/bold]", escape(shown))
         self._out.print(table)
 
+    def hint(self, text: str) -> None:
+        """Say what can be done next; only to a person."""
+        if not self.is_json:
+            self._progress.print(f"[dim]{escape(text)}[/dim]")
+
     def verdict(self, name: str, findings: str, seconds: float) -> None:
         """Print how one check ended, with all it found."""
         mark = "[red]✗[/red]" if findings else "[green]✓[/green]"
