@@ -41,7 +41,7 @@ def read_lake(names: Names) -> list[aws_iam.PolicyStatement]:
     become errors.
     """
     return [
-        _allow("ReadCatalog", ["glue:GetDatabase", "glue:GetTable"], *_catalog(names)),
+        _allow("ReadCatalog", ["glue:GetTable"], *_catalog(names)),
         _allow("ReadLake", ["s3:GetObject"], _objects(names)),
         _allow("ListLake", ["s3:ListBucket"], _bucket(names.lake_bucket)),
     ]
