@@ -124,12 +124,6 @@ _STATED: Final = (
         judged_by="Clients get a bundle by the standard variables; nothing of the platform mentions certificates.",
     ),
     Difference(
-        id="port-443",
-        what="Started by root the ground also listens on 127.0.0.1:443.",
-        reason="MiniStack does so for tokens whose issuer has no port; it goes on without when the port is taken.",
-        judged_by="Nothing of ours uses it.",
-    ),
-    Difference(
         id="timings",
         what="Latency, throughput, throttling and cold starts are this machine's.",
         reason="One process serves every service.",

@@ -1,11 +1,13 @@
 """Runs MiniStack for the ground. Started as a script, in a process of its own, with the path of its answer file.
 
-Two things MiniStack does not do by itself:
+Three things MiniStack does not do by itself:
 
 1. It ends promptly. A client that keeps an idle TLS connection (every boto3 client does) does not answer the server's
    goodbye, and Python waits 30 seconds for that answer on each of them before the server may end.
 2. It writes its state when asked by SIGUSR1, not only when it ends. Without that a ground killed before its first
    graceful stop would come back with objects in its buckets and no stack that knows them.
+3. It keeps to its port. Started by root it would listen on 127.0.0.1:443 too, for tokens nobody here uses; and when
+   that port is taken between its look and its bind, it cannot bind its own port a second time and ends.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     asyncio.constants.SSL_SHUTDOWN_TIMEOUT = _GOODBYE_SECONDS
     answer = Path(sys.argv.pop(1))  # MiniStack reads the arguments too
+    app._port_is_bindable = lambda *_: False  # noqa: SLF001 - asked about 443 alone
     signal.signal(signal.SIGUSR1, lambda *_: write_state(answer))
     app.main()
 
