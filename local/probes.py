@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from botocore.exceptions import ClientError
 from local.errors import ProbeError
 from local.ground.config import REGION, GroundConfig
 from local.ground.ground import Ground
+from local.ground.ports import free_ports
 
 T = TypeVar("T")
 
@@ -105,18 +105,6 @@ def wait_for(look: Callable[[], T | None], what: str) -> T:
             raise ProbeError(what=what, seconds=_PATIENCE_SECONDS)
         time.sleep(0.1)
     return found
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports of 127.0.0.1 on which nothing listens now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return tuple(opened.getsockname()[1] for opened in sockets)
-    finally:
-        for opened in sockets:
-            opened.close()
 
 
 def empty_bucket(s3: Any, bucket: str) -> None:

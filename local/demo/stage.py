@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.catalog import Catalog
 
 from local.ground import Deployment, Ground, GroundConfig
+from local.ground.ports import free_ports
 from vintner.aws.catalog import open_catalog
 from vintner.aws.settings import Settings
 
@@ -58,11 +58,7 @@ def new_ground(folder: Path) -> Ground:
         Ground(GroundConfig.load(folder)).kill()
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    with socket.socket() as one, socket.socket() as two:
-        for probe in (one, two):
-            probe.bind(("127.0.0.1", 0))
-        ports = one.getsockname()[1], two.getsockname()[1]
-    return Ground(GroundConfig(folder, *ports))
+    return Ground(GroundConfig(folder, *free_ports(2)))
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from local.errors import (
 from local.ground.certificate import ServerCertificate, ensure_certificate
 from local.ground.config import PROJECT, REGION, GroundConfig
 from local.ground.environment import ROOT_CREDENTIALS, client_settings, ministack_settings, scrubbed, strays
+from local.ground.ports import is_free
 from local.ground.process import ChildProcess, kill_strays
 
 _START_SECONDS: Final = 60.0
@@ -227,7 +228,7 @@ class Ground:
         ports = {self.ministack: (self.config.port, "AWS services"), self.athena: (self.config.athena_port, "Athena")}
         for process in started:
             port, purpose = ports[process]
-            if not _is_free(port):
+            if not is_free(port):
                 raise PortTakenError(port=port, purpose=purpose, remedy="make up PORT=14566 ATHENA_PORT=14567")
 
     def _prepare(self, *, clean: bool) -> ServerCertificate:
@@ -305,14 +306,3 @@ class Ground:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        if os.name == "posix":  # connections that just closed do not count
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.ground import Deployment, Ground, GroundConfig, deploy, deployment
-from local.probes import free_ports
+from local.ground.ports import free_ports
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from local.ground import Ground, GroundConfig, deploy
 from local.ground.certificate import ServerCertificate, ensure_certificate
 from local.ground.deployment import Deployment, find_api
 from local.ground.environment import client_settings, ministack_settings, scrubbed, strays
-from local.probes import free_ports
+from local.ground.ports import free_ports
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 PATHS = ServerCertificate(Path("/g/server.pem"), Path("/g/server.key"), Path("/g/bundle.pem"))
