@@ -13,6 +13,7 @@ import pytest
 from vintner.bitemporal import INSTANT, NaiveTimeError, SpineTableError, audit_leaks
 from vintner.features import (
     Feature,
+    FeatureTtlError,
     FeatureView,
     MemoryOnlineStore,
     UnknownDatasetError,
@@ -26,7 +27,6 @@ from vintner.features import (
     sources_for,
     with_entity_keys,
 )
-from vintner.features.errors import FeatureTtlError
 from vintner.lake.model import Column, Dataset, Layout
 
 

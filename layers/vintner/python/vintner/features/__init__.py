@@ -2,6 +2,7 @@
 
 from vintner.features.errors import (
     ConflictingVersionsError,
+    FeatureTtlError,
     OnlineRowError,
     UnknownDatasetError,
     UnknownViewError,
@@ -18,6 +19,7 @@ __all__ = [
     "VIEWS",
     "ConflictingVersionsError",
     "Feature",
+    "FeatureTtlError",
     "FeatureView",
     "MemoryOnlineStore",
     "OnlineRowError",
