@@ -12,6 +12,7 @@ from threading import Thread
 
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 from pyiceberg.catalog.sql import SqlCatalog
 
 from vintner.lake import (
@@ -130,6 +131,36 @@ def test_writers_at_once_lose_and_double_nothing(catalog, tmp_path):
         thread.join()
     assert failures == []
     assert read(catalog) == [float(n) for n in [*range(10), *(10 * w + n for w in range(1, 5) for n in range(5))]]
+
+
+def declined(code: str) -> ClientError:
+    """What boto3 raises when a service answers that it will not."""
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "UpdateTable")
+
+
+@pytest.mark.parametrize(("code", "asked"), [("AccessDeniedException", 1), ("ThrottlingException", 2)])
+def test_a_catalog_that_declines_is_not_asked_again_and_one_that_throttles_is(
+    catalog, tmp_path, monkeypatch, code, asked
+):
+    migrate(catalog, DATABASE, str(tmp_path), [MACRO_SERIES])
+    commit, calls = type(catalog).commit_table, []
+
+    def declining(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise declined(code)
+        return commit(self, *arguments)
+
+    monkeypatch.setattr(type(catalog), "commit_table", declining)
+    if asked == 1:
+        with pytest.raises(ClientError):
+            land(catalog, [1])
+        assert read(catalog) == []
+    else:
+        land(catalog, [1])
+    assert len(calls) == asked
+    land(catalog, [1, 2])
+    assert read(catalog) == [1.0, 2.0]
 
 
 def test_tables_come_back_after_the_catalog_is_lost_and_stay_writable(catalog, tmp_path):

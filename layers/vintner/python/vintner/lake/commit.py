@@ -12,7 +12,9 @@
 4.  The swap answers nothing (a timeout, a broken connection): the outcome is unknown. Load again; if our snapshot
     is there it landed. Otherwise it may land later, so nothing is removed, and 1 is safe all the same: either the
     late commit lands first and the next plan sees its rows, or the next attempt does and the late one is refused.
-5.  The swap is refused for another reason (rights, a malformed call): that error is raised, nothing was written.
+5.  The swap is refused for another reason (rights, a malformed call) and our snapshot is not there: that error is
+    raised. Unlike a conflict it does not rule out that an earlier try of the transport is still on its way, so what
+    was staged is left for the removal of orphans.
 6.  Out of attempts: :class:`CommitRefusedError` when the last word was a conflict, :class:`CommitUnknownError` when
     it was silence.
 """
@@ -70,6 +72,8 @@ def append_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable
         Other writers won every attempt. Nothing was written.
     CommitUnknownError
         The catalog did not answer the last attempt, and the table could not show what became of it.
+    Exception
+        The catalog declined: its own error, which names the right or the field that is wrong.
     """
     table = load()
     tried: list[int] = []
@@ -86,7 +90,7 @@ def append_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable
         table = _load_again(load, table, snapshot_id, cause)
         if any(table.metadata.snapshot_by_id(one) is not None for one in tried):
             return result
-        if isinstance(cause, CommitFailedException) or refused(cause):
+        if isinstance(cause, CommitFailedException):
             discard(staged)
         if refused(cause):
             raise cause
