@@ -6,17 +6,19 @@ import argparse
 import logging
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import boto3
 
-from local.athena.catalog import open_glue_catalog
 from local.athena.endpoint import build_endpoint
 from local.athena.results import S3ResultStore
 from local.athena.server import AthenaServer
 from local.athena.workgroups import WorkGroup
+from local.ground.config import REGION
+from vintner.aws.catalog import open_glue_catalog
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 _OUTPUT: Final = "s3://vintner-{environment}-athena-000000000000-eu-west-1/results/"
@@ -49,8 +51,8 @@ def main() -> None:
         description=f"Research queries of Vintner {environment}.",
     )
     endpoint = build_endpoint(
-        open_glue_catalog,
-        S3ResultStore(boto3.client("s3", region_name="eu-west-1")),
+        partial(open_glue_catalog, REGION),
+        S3ResultStore(boto3.client("s3", region_name=REGION)),
         workgroup=workgroup,
         database=f"vintner_{environment}",
         queries=given.queries,

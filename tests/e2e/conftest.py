@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,3 +33,14 @@ def ground() -> Iterator[Ground]:
 def platform(ground: Ground) -> Deployment:
     """Names and addresses of what is deployed."""
     return deployment(ground)
+
+
+@pytest.fixture(scope="module")
+def environment(ground: Ground, platform: Deployment) -> Iterator[None]:
+    """This process set up as a client of the deployment, as `python -m local env` sets up a shell."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ground.strays(os.environ):
+            patch.delenv(name)
+        for name, value in {**ground.client_env(), **platform.settings()}.items():
+            patch.setenv(name, value)
+        yield

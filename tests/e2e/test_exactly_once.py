@@ -36,20 +36,8 @@ SENT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def catalog(ground: Ground, platform: Deployment) -> Iterator[Catalog]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ground.strays(os.environ):
-            patch.delenv(name)
-        for name, value in ground.client_env().items():
-            patch.setenv(name, value)
-        settings = Settings(
-            environment="laptop",
-            glue_database=platform.glue_database,
-            warehouse=platform.warehouse,
-            online_table=platform.online_table,
-            region=platform.region,
-        )
-        yield open_catalog(settings)
+def catalog(environment: None) -> Catalog:
+    return open_catalog(Settings.from_environment())
 
 
 def record(series: str, number: int, value: float = 0.5) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from typing import Any
 
 from local.ground import Deployment, Ground
 from local.ground.config import PROJECT
+from tests.support.athena_query import ask_athena
 
 ANSWERS = ["nothing was known", "2.0", "2.3", "1.8", "2.25"]
 
@@ -30,20 +30,6 @@ def run(ground: Ground, platform: Deployment, example: str) -> str:
 
 def by_sql(ground: Ground, platform: Deployment, at: str) -> str:
     """Ask Athena by the prepared statement that the page names."""
-    athena = ground.client("athena")
-    execution = athena.start_query_execution(
-        QueryString=f"EXECUTE as_of USING 'acme.eps', '{at} UTC', '{at} UTC'",
-        QueryExecutionContext={"Database": platform.glue_database},
-        WorkGroup=platform.workgroup,
-    )["QueryExecutionId"]
-    while (status := status_of(athena, execution))["State"] in ("QUEUED", "RUNNING"):
-        time.sleep(0.1)
-    assert status["State"] == "SUCCEEDED", status
-    titles, answer = athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
-    columns = [cell["VarCharValue"] for cell in titles["Data"]]
-    return str(answer["Data"][columns.index("value")]["VarCharValue"])
-
-
-def status_of(athena: Any, execution: str) -> dict[str, Any]:
-    status: dict[str, Any] = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
-    return status
+    prepared = f"EXECUTE as_of USING 'acme.eps', '{at} UTC', '{at} UTC'"
+    (answer,) = ask_athena(ground.client("athena"), platform, prepared)
+    return str(answer["value"])

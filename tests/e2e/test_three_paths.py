@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 import requests
 
 from local.ground import Deployment, Ground
+from tests.support.athena_query import ask_athena
 from vintner.aws.catalog import open_catalog
 from vintner.aws.http import ApiProblemError, SignedSession
 from vintner.aws.settings import Settings
@@ -26,16 +25,6 @@ START = datetime(2010, 1, 1, tzinfo=UTC)
 KNOWN = datetime(2011, 6, 1, tzinfo=UTC)
 SERIES = "paths.series"
 Cells = list[tuple[str, float]]
-
-
-@pytest.fixture(scope="module")
-def environment(ground: Ground, platform: Deployment) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ground.strays(os.environ):
-            patch.delenv(name)
-        for name, value in {**ground.client_env(), **platform.settings()}.items():
-            patch.setenv(name, value)
-        yield
 
 
 def records() -> list[dict[str, Any]]:
@@ -91,21 +80,8 @@ def by_api(platform: Deployment) -> Cells:
 
 
 def by_sql(ground: Ground, platform: Deployment) -> Cells:
-    athena = ground.client("athena")
-    execution = athena.start_query_execution(
-        QueryString=f"EXECUTE vintage USING '{SERIES}', '{KNOWN:%Y-%m-%d %H:%M:%S} UTC'",
-        QueryExecutionContext={"Database": platform.glue_database},
-        WorkGroup=platform.workgroup,
-    )["QueryExecutionId"]
-    while (status := athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"])["State"] in (
-        "QUEUED",
-        "RUNNING",
-    ):
-        time.sleep(0.1)
-    assert status["State"] == "SUCCEEDED", status
-    titles, *rows = athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
-    columns = [cell["VarCharValue"] for cell in titles["Data"]]
-    cells = [dict(zip(columns, (cell.get("VarCharValue") for cell in row["Data"]), strict=True)) for row in rows]
+    prepared = f"EXECUTE vintage USING '{SERIES}', '{KNOWN:%Y-%m-%d %H:%M:%S} UTC'"
+    cells = ask_athena(ground.client("athena"), platform, prepared)
     return [(_instant(str(row["event_time"])), float(str(row["value"]))) for row in cells]
 
 

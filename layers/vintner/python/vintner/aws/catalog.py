@@ -18,21 +18,25 @@ ENDPOINT: Final = "AWS_ENDPOINT_URL"
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """Return the Iceberg catalog of a deployment.
+    """Return the Iceberg catalog of a deployment."""
+    return open_glue_catalog(settings.region, warehouse=settings.warehouse)
 
-    Credentials, region, endpoints and certificate authorities come from where every AWS SDK takes them.
+
+def open_glue_catalog(region: str, **properties: str) -> Catalog:
+    """Return the Glue catalog of a region, with further properties as PyIceberg knows them.
+
+    Credentials, endpoints and certificate authorities come from where every AWS SDK takes them.
     """
-    properties = {
-        "warehouse": settings.warehouse,
+    found = {
         "py-io-impl": f"{LakeFileIO.__module__}.{LakeFileIO.__name__}",
-        "glue.region": settings.region,
-        "s3.region": settings.region,
+        "glue.region": region,
+        "s3.region": region,
     }
     for service in ("s3", "glue"):
         endpoint = os.environ.get(f"{ENDPOINT}_{service.upper()}") or os.environ.get(ENDPOINT)
         if endpoint:
-            properties[f"{service}.endpoint"] = endpoint
-    return LakeCatalog("vintner", **properties)
+            found[f"{service}.endpoint"] = endpoint
+    return LakeCatalog("vintner", **found, **properties)
 
 
 class LakeCatalog(GlueCatalog):
