@@ -1,0 +1,1 @@
+"""One behaviour for every engine: the reads of the library, as each engine answers them."""
