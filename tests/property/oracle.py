@@ -10,93 +10,175 @@ from dataclasses import dataclass
 from typing import Any
 
 Row = dict[str, Any]
+Cut = int | str | None
+"""One cut for all rows of a spine, the name of its column with a cut for each, or none."""
+
+KEYS = ("entity",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A fact table as a list, and how an as-of join uses it."""
+    """A fact table as a list, and how an as-of join or a trailing read uses it."""
 
     rows: list[Row]
     columns: Mapping[str, str]
-    spine_key: str = "entity"
+    keys: tuple[str, ...] = KEYS
+    spine_keys: tuple[str, ...] | None = None
     ttl: int | None = None
     delay: int = 0
+    reason: str | None = None
+
+    def about(self, spine_row: Row) -> list[Row]:
+        """The rows about the entity of a row of the spine; an entity with a null is no entity."""
+        entity = entity_of(spine_row, self.spine_keys or self.keys)
+        return [row for row in self.rows if entity_of(row, self.keys) == entity and None not in entity]
 
 
-def visible(rows: Sequence[Row], known_at: int, system_at: int | None) -> list[Row]:
+def entity_of(row: Row, keys: Sequence[str]) -> tuple[Any, ...]:
+    """Which entity a row is about."""
+    return tuple(row[key] for key in keys)
+
+
+def visible(rows: Sequence[Row], known_at: int | None, system_at: int | None, keys: Sequence[str] = KEYS) -> list[Row]:
     """Step 1, with a version that was delivered twice taken once: as it was written first."""
     versions: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        if row["knowledge_time"] > known_at or (system_at is not None and row["ingested_at"] > system_at):
+        if known_at is not None and row["knowledge_time"] > known_at:
             continue
-        key = (row["entity"], row["event_time"], row["knowledge_time"], row["revision_seq"])
+        if system_at is not None and row["ingested_at"] > system_at:
+            continue
+        key = (*entity_of(row, keys), row["event_time"], row["knowledge_time"], row["revision_seq"])
         kept = versions.get(key)
         if kept is None or (row["ingested_at"], row["record_id"]) < (kept["ingested_at"], kept["record_id"]):
             versions[key] = row
     return list(versions.values())
 
 
-def vintage(rows: Sequence[Row], known_at: int, system_at: int | None = None) -> list[Row]:
-    """Steps 1 to 3, sorted by entity and event."""
-    winners: dict[tuple[str, int], Row] = {}
-    for row in visible(rows, known_at, system_at):
-        fact = (row["entity"], row["event_time"])
-        other = winners.get(fact)
+def winners(rows: Sequence[Row], known_at: int, system_at: int | None, keys: Sequence[str] = KEYS) -> list[Row]:
+    """Steps 1 and 2, sorted by entity and event: the version of each fact known last, be it a tombstone."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in visible(rows, known_at, system_at, keys):
+        fact = (*entity_of(row, keys), row["event_time"])
+        other = found.get(fact)
         if other is None or (row["knowledge_time"], row["revision_seq"]) > (
             other["knowledge_time"],
             other["revision_seq"],
         ):
-            winners[fact] = row
-    return [winners[fact] for fact in sorted(winners) if winners[fact]["op"] == "upsert"]
+            found[fact] = row
+    return [found[fact] for fact in sorted(found)]
+
+
+def vintage(rows: Sequence[Row], known_at: int, system_at: int | None = None, keys: Sequence[str] = KEYS) -> list[Row]:
+    """Steps 1 to 3, sorted by entity and event."""
+    return [row for row in winners(rows, known_at, system_at, keys) if row["op"] == "upsert"]
 
 
 def as_of(
-    rows: Sequence[Row], at: int, known_at: int, system_at: int | None = None, ttl: int | None = None
+    rows: Sequence[Row],
+    at: int,
+    known_at: int,
+    system_at: int | None = None,
+    ttl: int | None = None,
+    keys: Sequence[str] = KEYS,
 ) -> list[Row]:
     """All five steps, for each entity."""
-    newest: dict[str, Row] = {}
-    for row in vintage(rows, known_at, system_at):
+    newest: dict[tuple[Any, ...], Row] = {}
+    for row in vintage(rows, known_at, system_at, keys):
         if row["event_time"] <= at:
-            newest[row["entity"]] = row
+            newest[entity_of(row, keys)] = row
     return [row for row in newest.values() if ttl is None or at - row["event_time"] <= ttl]
 
 
-def exact(rows: Sequence[Row], event_time: int, known_at: int, system_at: int | None = None) -> list[Row]:
+def exact(
+    rows: Sequence[Row], event_time: int, known_at: int, system_at: int | None = None, keys: Sequence[str] = KEYS
+) -> list[Row]:
     """Steps 1 to 3 for one event."""
-    return [row for row in vintage(rows, known_at, system_at) if row["event_time"] == event_time]
+    return [row for row in vintage(rows, known_at, system_at, keys) if row["event_time"] == event_time]
 
 
-def next_event(rows: Sequence[Row], after: int, known_at: int, system_at: int | None = None) -> list[Row]:
+def next_event(
+    rows: Sequence[Row], after: int, known_at: int, system_at: int | None = None, keys: Sequence[str] = KEYS
+) -> list[Row]:
     """Steps 1 to 3, then the smallest event after."""
-    first: dict[str, Row] = {}
-    for row in vintage(rows, known_at, system_at):
+    first: dict[tuple[Any, ...], Row] = {}
+    for row in vintage(rows, known_at, system_at, keys):
         if row["event_time"] > after:
-            first.setdefault(row["entity"], row)
+            first.setdefault(entity_of(row, keys), row)
     return list(first.values())
 
 
 def history(
-    rows: Sequence[Row], entity: str, event_time: int, known_at: int, system_at: int | None = None
+    rows: Sequence[Row],
+    entity: Any,
+    event_time: int,
+    known_at: int | None = None,
+    system_at: int | None = None,
+    keys: Sequence[str] = KEYS,
 ) -> list[Row]:
     """Every version of one fact, in knowledge order."""
-    of_fact = [row for row in rows if row["entity"] == entity and row["event_time"] == event_time]
-    return sorted(visible(of_fact, known_at, system_at), key=lambda row: (row["knowledge_time"], row["revision_seq"]))
+    wanted = entity if isinstance(entity, tuple) else (entity,)
+    of_fact = [row for row in rows if entity_of(row, keys) == wanted and row["event_time"] == event_time]
+    found = visible(of_fact, known_at, system_at, keys)
+    return sorted(found, key=lambda row: (row["knowledge_time"], row["revision_seq"]))
+
+
+def cuts_of(row: Row, delay: int, known_at: Cut, system_at: Cut) -> tuple[int, int | None]:
+    """The knowledge cut and the system cut of a row of a spine: its own, or everybody's."""
+    known = row[known_at] if isinstance(known_at, str) else known_at
+    system = row[system_at] if isinstance(system_at, str) else system_at
+    return (row["time"] if known is None else known) - delay, system
+
+
+def why_null(rows: Sequence[Row], at: int, known_at: int, system_at: int | None, ttl: int | None) -> str | None:
+    """Why an as-of read of one entity's rows has no answer; None when it has one."""
+    if as_of(rows, at, known_at, system_at, ttl, keys=()):
+        return None
+    if as_of(rows, at, known_at, system_at, keys=()):
+        return "expired"
+    come = [row for row in visible(rows, known_at, system_at, keys=()) if row["event_time"] <= at]
+    return "deleted" if come else "never_known"
 
 
 def as_of_join(
-    spine: Sequence[Row], sources: Sequence[Source], known_at: int | None = None, system_at: int | None = None
+    spine: Sequence[Row], sources: Sequence[Source], known_at: Cut = None, system_at: Cut = None
 ) -> list[Row]:
     """One as-of read per row of the spine and source."""
     joined = []
     for row in spine:
         answer = dict(row)
         for source in sources:
-            known = (row["time"] if known_at is None else known_at) - source.delay
-            facts = [fact for fact in source.rows if fact["entity"] == row[source.spine_key]]
-            found = as_of(facts, row["time"], known, system_at, source.ttl)
+            known, system = cuts_of(row, source.delay, known_at, system_at)
+            facts = source.about(row)
+            found = as_of(facts, row["time"], known, system, source.ttl, keys=())
             for name, column in source.columns.items():
                 answer[name] = found[0][column] if found else None
+            if source.reason is not None:
+                answer[source.reason] = why_null(facts, row["time"], known, system, source.ttl)
         joined.append(answer)
+    return joined
+
+
+def trailing(
+    spine: Sequence[Row],
+    source: Source,
+    last: int | None = None,
+    span: int | None = None,
+    known_at: Cut = None,
+    system_at: Cut = None,
+) -> list[Row]:
+    """The newest events of each row of the spine, oldest first, as lists."""
+    joined = []
+    for row in spine:
+        at = row["time"]
+        known, system = cuts_of(row, source.delay, known_at, system_at)
+        window = [fact for fact in vintage(source.about(row), known, system, keys=()) if fact["event_time"] <= at]
+        if span is not None:
+            window = [fact for fact in window if fact["event_time"] > at - span]
+        if source.ttl is not None:
+            window = [fact for fact in window if fact["event_time"] >= at - source.ttl]
+        if last is not None:
+            window = window[max(len(window) - last, 0) :]
+        joined.append(row | {name: [fact[column] for fact in window] for name, column in source.columns.items()})
     return joined
 
 

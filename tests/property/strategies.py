@@ -63,10 +63,16 @@ def fact_source(source: Source) -> FactSource:
     return FactSource(
         facts=fact_table(source.rows),
         columns=source.columns,
-        spine_key=source.spine_key,
+        **_spine_keys(source),
         ttl=None if source.ttl is None else timedelta(microseconds=source.ttl),
         delay=timedelta(microseconds=source.delay),
     )
+
+
+def _spine_keys(source: Source) -> dict[str, Any]:
+    keys = source.spine_keys or source.keys
+    several = "spine_keys" in FactSource.__dataclass_fields__
+    return {"spine_keys": keys} if several else {"spine_key": keys[0]}
 
 
 _version = st.tuples(usual_instants, st.integers(0, 2), st.booleans(), instants, values, labels)
@@ -127,7 +133,7 @@ def source_lists(draw: st.DrawFn, *, most: int = 3) -> list[Source]:
         Source(
             rows=draw(fact_rows()),
             columns={f"value_{number}": "value", f"label_{number}": "label", f"known_{number}": "knowledge_time"},
-            spine_key=draw(st.sampled_from(("entity", "other"))),
+            spine_keys=(draw(st.sampled_from(("entity", "other"))),),
             ttl=draw(st.none() | spans),
             delay=draw(st.just(0) | spans),
         )

@@ -152,7 +152,7 @@ def test_the_order_of_the_input_never_matters(
         Source(
             rows=data.draw(st.permutations(sources[0].rows)),
             columns=sources[0].columns,
-            spine_key=sources[0].spine_key,
+            spine_keys=sources[0].spine_keys,
             ttl=sources[0].ttl,
             delay=sources[0].delay,
         )
