@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tests.support.real_data import COLLECTIONS, INSTANT, Stated, collection
-from vintner.bitemporal import FactSource, as_of, as_of_join, exact, history, next_event, vintage
+from tests.support.real_data import COLLECTIONS, Stated, collection
+from vintner.bitemporal import INSTANT, FactSource, as_of, as_of_join, exact, history, next_event, vintage
 
 pytestmark = pytest.mark.parametrize("name", COLLECTIONS)
 
