@@ -144,7 +144,7 @@ def _parts(array: pa.Array) -> list[Any]:
     if pa.types.is_list(array.type):
         return [_raw(valid), _raw(_lengths(pc.list_value_length(array))), *_parts(pc.list_flatten(array))]
     if pa.types.is_string(array.type):
-        return [_raw(valid), _raw(_lengths(pc.binary_length(array))), "".join(array.drop_null().to_pylist()).encode()]
+        return [_raw(valid), _raw(_lengths(pc.binary_length(array))), _letters(array.drop_null())]
     whole = _bits(array) if pa.types.is_floating(array.type) else array.cast(pa.int64())
     return [_raw(valid), _raw(pc.fill_null(whole, 0))]
 
@@ -160,6 +160,11 @@ def _lengths(array: pa.Array) -> pa.Array:
 def _raw(array: pa.Array) -> Any:
     width = array.type.bit_width // 8
     return memoryview(array.buffers()[1])[array.offset * width : (array.offset + len(array)) * width]
+
+
+def _letters(array: pa.Array) -> Any:
+    ends = memoryview(array.buffers()[1]).cast("i")[array.offset : array.offset + len(array) + 1]
+    return memoryview(array.buffers()[2])[ends[0] : ends[-1]] if len(array) else b""
 
 
 def _array(column: Any) -> pa.Array:

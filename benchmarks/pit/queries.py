@@ -59,7 +59,7 @@ class Query:
     uses
         The fact tables; joins and trailing windows have one group of output columns per table.
     at, known_at
-        E and K where there is one for all.
+        E and K of the reads without a spine.
     system_at
         S, if there is one.
     last
@@ -72,11 +72,11 @@ class Query:
     title: str
     kind: Kind
     uses: tuple[Use, ...]
-    at: datetime | None = None
-    known_at: datetime | None = None
+    at: datetime = START + SPAN
+    known_at: datetime = START + SPAN
     system_at: datetime | None = None
-    last: int | None = None
-    entity: int | None = None
+    last: int = 0
+    entity: int = 0
 
     @property
     def reads_spine(self) -> bool:

@@ -97,9 +97,7 @@ def _of_entities(data: Data, query: Query) -> pa.Table:
     (use,) = query.uses
     facts = data.facts(use.table)
     who = key_text(facts, data.shape.key_names).unique()
-    known = _moment(query.known_at)
-    event = known if query.at is None else _moment(query.at)
-    cuts = (pa.repeat(pa.scalar(cut, pa.int64()), len(who)) for cut in (event, known))
+    cuts = (pa.repeat(pa.scalar(_moment(cut), pa.int64()), len(who)) for cut in (query.at, query.known_at))
     found = _ask(data, facts, Questions(who, *cuts), _look(query, use), query.system_at)
     return facts.take(pa.array([row for rows in found for row in rows], pa.int64()))
 
@@ -107,7 +105,7 @@ def _of_entities(data: Data, query: Query) -> pa.Table:
 def _history(data: Data, query: Query) -> pa.Table:
     (use,) = query.uses
     facts = data.facts(use.table)
-    entity = "\x1f".join(map(str, data.entity(query.entity or 0)))
+    entity = "\x1f".join(map(str, data.entity(query.entity)))
     rows = facts.filter(pc.equal(key_text(facts, data.shape.key_names), entity)).sort_by(INGESTED_AT)
     first: dict[tuple[Any, ...], int] = {}
     clocks = (rows[name].cast(pa.int64()).to_pylist() for name in (EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ))
@@ -125,7 +123,7 @@ def _look(query: Query, use: Use) -> Look:
 
     def trailing(clerk: Clerk, cut: int) -> list[int]:
         at = bisect_right(clerk.living, cut)
-        return [clerk.said[event] for event in clerk.living[max(0, at - (query.last or 0)) : at]]
+        return [clerk.said[event] for event in clerk.living[max(0, at - (query.last)) : at]]
 
     def coming(clerk: Clerk, cut: int) -> list[int]:
         at = bisect_right(clerk.living, cut)
@@ -204,7 +202,7 @@ def _whole(column: Any) -> pa.Array:
     return column.combine_chunks().cast(pa.int64())
 
 
-def _moment(value: datetime | None) -> int:
+def _moment(value: datetime) -> int:
     moment: int = pa.scalar(value, INSTANT).cast(pa.int64()).as_py()
     return moment
 
