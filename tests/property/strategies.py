@@ -72,7 +72,7 @@ def fact_source(source: Source) -> FactSource:
 def _spine_keys(source: Source) -> dict[str, Any]:
     keys = source.spine_keys or source.keys
     several = "spine_keys" in FactSource.__dataclass_fields__
-    return {"spine_keys": keys} if several else {"spine_key": keys[0]}
+    return {"spine_keys": keys}
 
 
 _version = st.tuples(usual_instants, st.integers(0, 2), st.booleans(), instants, values, labels)

@@ -8,10 +8,12 @@ from vintner.bitemporal.errors import (
     SpineTableError,
     VersionConflictError,
 )
-from vintner.bitemporal.join import TIME, FactSource, as_of_join
+from vintner.bitemporal.join import as_of_join
+from vintner.bitemporal.kernel import KernelMissingError
 from vintner.bitemporal.model import (
     CLOCKS,
     ENTITY,
+    ENTITY_FIELD,
     EVENT_TIME,
     FACT_KEY,
     INGESTED_AT,
@@ -25,12 +27,17 @@ from vintner.bitemporal.model import (
     Operation,
     fact_schema,
     utc,
+    version_key,
 )
 from vintner.bitemporal.reads import as_of, exact, history, next_event, vintage
+from vintner.bitemporal.source import FactSource
+from vintner.bitemporal.spine import TIME
+from vintner.bitemporal.windows import trailing
 
 __all__ = [
     "CLOCKS",
     "ENTITY",
+    "ENTITY_FIELD",
     "EVENT_TIME",
     "FACT_KEY",
     "FINDING_FIELDS",
@@ -45,6 +52,7 @@ __all__ = [
     "FactSource",
     "FactSourceError",
     "FactTableError",
+    "KernelMissingError",
     "LeakReport",
     "NaiveTimeError",
     "NegativeSpanError",
@@ -58,6 +66,8 @@ __all__ = [
     "fact_schema",
     "history",
     "next_event",
+    "trailing",
     "utc",
+    "version_key",
     "vintage",
 ]

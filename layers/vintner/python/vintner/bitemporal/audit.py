@@ -19,11 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vintner.bitemporal.compare import canonical, same
-from vintner.bitemporal.engine import query
 from vintner.bitemporal.errors import SpineTableError
-from vintner.bitemporal.join import TIME, FactSource, as_of_join
-from vintner.bitemporal.model import INSTANT
-from vintner.bitemporal.versions import text_array, versions_of
+from vintner.bitemporal.join import as_of_join
+from vintner.bitemporal.keys import Spelling, number
+from vintner.bitemporal.model import INSTANT, KNOWLEDGE_TIME, OP, Operation
+from vintner.bitemporal.source import FactSource
+from vintner.bitemporal.spine import TIME
+from vintner.bitemporal.tabular import flat
+from vintner.bitemporal.versions import text_array
 
 FINDING_FIELDS: Final = (
     pa.field("entity", pa.string()),
@@ -37,11 +40,6 @@ FINDING_FIELDS: Final = (
 """Columns of the findings of an audit; values are text, because columns differ in type."""
 
 _SHOWN: Final = 20
-_FIRST_KNOWN: Final = """
-    SELECT f.position, min(v.known) AS known
-    FROM found f JOIN versions v ON f.key = v.key AND f.code = v.code AND NOT v.dead
-    GROUP BY f.position
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,11 +146,18 @@ def _findings(table: pa.Table, expected: pa.Table, source: FactSource, name: str
     value = _as_type(table[name].combine_chunks(), wanted.type, name)
     at = pc.indices_nonzero(pc.invert(same(value, wanted)))
     value, time = value.take(at), table[TIME].combine_chunks().take(at).cast(INSTANT)
-    entity = text_array(table[source.spine_key]).take(at)
-    known = _first_known(entity, value, source, column)
+    spelling = Spelling({key: table[key].take(at) for key in source.spine_names})
+    entity = _entities(table, source.spine_names).take(at)
+    known = _first_known(spelling, value, source, column)
     names = pa.array([name] * len(at), pa.string())
     columns = [entity, time, names, _text(value), _text(wanted.take(at)), known, pc.subtract(known, time)]
     return pa.table(columns, schema=pa.schema(FINDING_FIELDS))
+
+
+def _entities(table: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Return each row's entity as text; several keys with a slash between them."""
+    parts = [_text(flat(table[name])) for name in names]
+    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "/")
 
 
 def _as_type(array: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
@@ -163,20 +168,23 @@ def _as_type(array: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
         raise SpineTableError(column=name, problem=problem, remedy="give it the type of its source") from error
 
 
-def _first_known(entity: pa.Array, value: pa.Array, source: FactSource, column: str) -> pa.Array:
+def _first_known(spelling: Spelling, value: pa.Array, source: FactSource, column: str) -> pa.Array:
     """Return when each value of each entity was first stated in the source (timestamp[us, UTC], null for never)."""
     if not len(value):
         return pa.array([], INSTANT)
-    versions = versions_of(source.facts)
-    stated = source.facts[column].take(versions.index["row"])
-    both = pa.concat_arrays([canonical(value), canonical(stated)])
-    codes = both.dictionary_encode(null_encoding="encode").indices
-    keys = pc.index_in(entity, value_set=versions.entities)
-    asked = pa.table({"position": pa.arange(0, len(value)), "key": keys, "code": codes.slice(0, len(value))})
-    index = versions.index.append_column("code", codes.slice(len(value)))
-    answer = query(_FIRST_KNOWN, found=asked, versions=index)
-    order = pc.inverse_permutation(answer["position"].combine_chunks(), max_index=len(value) - 1)
-    return answer["known"].combine_chunks().take(order).cast(INSTANT)
+    facts = source.table.filter(pc.equal(text_array(source.table[OP]), Operation.UPSERT.value))
+    entities, key = number(facts, source.keys, in_order=False)
+    code, key_of = spelling.codes(source.spine_names, entities)
+    both = pa.concat_arrays([canonical(value), canonical(facts[column])])
+    words = both.dictionary_encode(null_encoding="encode").indices.cast(pa.int64())
+    count = pa.scalar(max(len(both), 1), pa.int64())
+    said = pc.add(pc.multiply(key.cast(pa.int64()), count), words.slice(len(value)))
+    stated = pa.table({"said": said, "known": facts[KNOWLEDGE_TIME]}).group_by("said").aggregate([("known", "min")])
+    who = code if key_of is None else pc.if_else(pc.less(code, 0), None, code)
+    who = who if key_of is None else key_of.take(who)
+    asked = pc.add(pc.multiply(pc.fill_null(who, -1).cast(pa.int64()), count), words.slice(0, len(value)))
+    place = pc.index_in(asked, value_set=stated["said"].combine_chunks())
+    return stated["known_min"].combine_chunks().take(place).cast(INSTANT)
 
 
 def _text(array: pa.Array) -> pa.Array:

@@ -1,103 +1,52 @@
 """The as-of join: for each row of a spine, the newest fact of its entity as known at its time.
 
-1. Check the spine (its times, its entity columns) and the sources (their columns, ttl, delay).
-2. Per source take the two cuts of each row: E = time, and K = time - delay, or K = known_at - delay for every row
-   when ``known_at`` is given.
-3. Drop versions above the largest K, which no row may see, and number the entities of both sides alike.
-4. Turn the source into steps in time (:mod:`vintner.bitemporal.timeline`): with a fixed K the vintage by event time,
-   else the leaders by decision time, where revisions, tombstones and future-dated facts are already settled.
-5. One as-of join of the spine with the steps, in parallel, on one clock; an answer older than the ttl is null.
-6. Fetch the values by row number, in the order of the spine: a null inside a fact is an answer, and stays null.
+1. Check the spine (its times, its key columns, its cuts) and the sources (their columns, ttl, delay).
+2. Each row has two cuts, and may have a third: E = time; K = its knowledge cut, by default its time, less the delay
+   of the source; S = its system cut.
+3. Index each source (:mod:`vintner.bitemporal.versions`): its versions that some row may see, sorted.
+4. Walk (:mod:`vintner.bitemporal.kernel`): per row from the newest event by E back to the first that exists as known
+   at K, by S. Older than the ttl, it is no answer.
+5. Fetch the values by row number, in the order of the spine: a null inside a fact is an answer, and stays null.
 
-No step loops over rows, and no value passes through the engine, so values come back bit for bit.
+The spine is encoded once for all sources and worked on in stretches, one per core. No value passes through anything
+but Arrow, so values come back bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from vintner.bitemporal.engine import before_us, instant_us, span_us
-from vintner.bitemporal.errors import FactSourceError, SpineTableError
-from vintner.bitemporal.model import ENTITY
-from vintner.bitemporal.timeline import fixed_steps, look_up, rolling_steps
-from vintner.bitemporal.versions import Versions, instants_us, text_array, versions_of
-
-TIME: Final = "time"
-"""The spine's column of decision times."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FactSource:
-    """A fact table that answers columns of an as-of join.
-
-    Parameters
-    ----------
-    facts
-        Fact table: entity string; event_time, knowledge_time, ingested_at timestamp[us, UTC]; revision_seq int64;
-        op string; value columns of any type. In any order.
-    columns
-        Output name to column of ``facts``.
-    spine_key
-        The spine's column (string) that names the entity.
-    ttl
-        Largest age, decision time minus event time, of an answer; None for no limit.
-    delay
-        Availability delay: a row sees what was known this much before its time.
-
-    Raises
-    ------
-    NegativeSpanError, FactSourceError
-
-    Examples
-    --------
-    >>> from vintner.bitemporal import FactSource, fact_schema
-    >>> facts = fact_schema(pa.schema([("eps", pa.float64())])).empty_table()
-    >>> FactSource(facts=facts, columns={"last_eps": "eps"}, ttl=timedelta(days=200)).spine_key
-    'entity'
-    """
-
-    facts: pa.Table
-    columns: Mapping[str, str]
-    spine_key: str = ENTITY
-    ttl: timedelta | None = None
-    delay: timedelta = timedelta(0)
-
-    def __post_init__(self) -> None:
-        span_us(self.delay, field="delay")
-        if self.ttl is not None:
-            span_us(self.ttl, field="ttl")
-        for column in self.columns.values():
-            if self.facts.schema.get_field_index(column) < 0:
-                remedy = f"choose from {', '.join(self.facts.column_names)}"
-                raise FactSourceError(column=column, problem="is not in the facts, or twice", remedy=remedy)
+from vintner.bitemporal.clock import LATEST, before_us, span_us
+from vintner.bitemporal.kernel import Asking
+from vintner.bitemporal.source import FactSource, check_outputs
+from vintner.bitemporal.spine import Cut, Spine, side_by_side, spine_of
+from vintner.bitemporal.tabular import Tabular, fetch, flat, reason_text, table_of
+from vintner.bitemporal.versions import Versions, versions_of
 
 
 def as_of_join(
-    spine: pa.Table,
-    sources: Sequence[FactSource],
-    *,
-    known_at: datetime | None = None,
-    system_at: datetime | None = None,
+    spine: Tabular, sources: Sequence[FactSource], *, known_at: Cut = None, system_at: Cut = None
 ) -> pa.Table:
     """Append to each row of ``spine`` the values that were known at its time.
 
     Parameters
     ----------
     spine
-        Column ``time`` (timestamp[us, UTC], no nulls), and the entity columns the sources name (string; a null
-        entity has no facts). Other columns are kept. Rows may repeat and be in any order.
+        Column ``time`` (timestamp[us, UTC], no nulls), and the key columns the sources name (a null names no
+        entity). Other columns are kept. Rows may repeat and be in any order; in order of time is fastest.
     sources
         The fact tables, each with its own columns, ttl and delay.
     known_at
-        One knowledge cut for every row, inclusive and zoned; each row's own time if not given.
+        Knowledge cut, inclusive: one for every row (zoned), or the name of the spine's column that has each row's
+        (a null: the row's time). Each row's own time if not given.
     system_at
-        System cut for every row: only facts written by then; all if not given.
+        System cut: only facts written by then. One for every row, or the name of the spine's column that has each
+        row's (a null: all facts). All facts if not given.
 
     Returns
     -------
@@ -110,7 +59,7 @@ def as_of_join(
 
     Examples
     --------
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> from vintner.bitemporal import FactSource, as_of_join, fact_schema
     >>> q1, may, june = (datetime(2024, *at, tzinfo=UTC) for at in ((3, 31), (5, 2), (6, 1)))
     >>> schema = fact_schema(pa.schema([("eps", pa.float64())]))
@@ -119,58 +68,73 @@ def as_of_join(
     >>> as_of_join(spine, [FactSource(facts=facts, columns={"eps": "eps"})])["eps"].to_pylist()
     [2.0, None, 2.0]
     """
-    _check_spine(spine, sources)
-    times = instants_us(spine[TIME], field=TIME)
-    known = None if known_at is None else instant_us(known_at, field="known_at")
-    system = None if system_at is None else instant_us(system_at, field="system_at")
-    joined = spine
-    for source in sources:
-        rows = _answers(spine[source.spine_key], times, source, known, system)
-        for name, column in source.columns.items():
-            field = source.facts.schema.field(column).with_name(name).with_nullable(True)
-            joined = joined.append_column(field, _fetch(source.facts[column], rows))
+    joined = table_of(spine)
+    check_outputs(joined, sources)
+    names = (name for source in sources for name in source.spine_names)
+    asked = spine_of(joined, names, known_at=known_at, system_at=system_at)
+    ready = prepare(asked, sources)
+    stretches = asked.stretches(pa.cpu_count())
+    answers = side_by_side(partial(_answer, ready), stretches, rows=asked.rows)
+    for number, field in enumerate(field for one in ready for field in one.fields):
+        joined = joined.append_column(field, pa.chunked_array([columns[number] for columns in answers], field.type))
     return joined
 
 
-def _check_spine(spine: pa.Table, sources: Sequence[FactSource]) -> None:
-    for name in (TIME, *(source.spine_key for source in sources)):
-        if spine.schema.get_field_index(name) < 0:
-            remedy = f"give it, or another key: the spine has {', '.join(spine.column_names)}"
-            raise SpineTableError(column=name, problem="is missing, or there twice", remedy=remedy)
-    time = spine[TIME]
-    if not pa.types.is_timestamp(time.type):
-        raise SpineTableError(column=TIME, problem=f"is {time.type}", remedy="cast it to timestamp[us, UTC]")
-    if time.null_count:
-        raise SpineTableError(column=TIME, problem=f"has {time.null_count} nulls", remedy="drop those rows")
-    taken = set(spine.column_names)
-    for name in (name for source in sources for name in source.columns):
-        if name in taken:
-            raise FactSourceError(column=name, problem="would be there twice", remedy="choose another output name")
-        taken.add(name)
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A source with its index, and its value columns each in one piece."""
+
+    source: FactSource
+    versions: Versions
+    values: list[Any]
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The columns it answers."""
+        schema = self.source.table.schema
+        fields = [schema.field(column).with_name(name) for name, column in self.source.columns.items()]
+        if self.source.reason is not None:
+            fields.append(pa.field(self.source.reason, pa.string()))
+        return [field.with_nullable(True) for field in fields]
+
+    def asking(self, spine: Spine) -> Asking:
+        """Return what a stretch of the spine asks of this source."""
+        source = self.source
+        code, key_of = spine.spelling.codes(source.spine_names, self.versions.entities)
+        return Asking(
+            code=code,
+            key_of=key_of,
+            time=spine.time,
+            known=spine.known,
+            system=None if isinstance(spine.system, int) else spine.system,
+            delay=span_us(source.delay, field="delay"),
+            ttl=LATEST if source.ttl is None else span_us(source.ttl, field="ttl"),
+        )
 
 
-def _answers(keys: Any, times: Any, source: FactSource, known: int | None, system: int | None) -> pa.Array:
-    """Return, per row of the spine, the row of the source's facts that answers it (int64, null for none)."""
-    if not len(keys):
-        return pa.array([], pa.int64())
-    delay = span_us(source.delay, field="delay")
-    newest = pc.max(times).as_py() if known is None else known
-    cuts = {"known_to": before_us(newest, delay), "system_to": system}
-    if known is None:
-        versions = versions_of(source.facts, **cuts, delay=delay)
-        steps = rolling_steps(versions, delay=delay)
-    else:
-        versions = versions_of(source.facts, **cuts)
-        steps = fixed_steps(versions)
-    spine = pa.table({"position": pa.arange(0, len(keys)), "key": _number(keys, versions), "time": times})
-    found = look_up(spine, steps, ttl=None if source.ttl is None else span_us(source.ttl, field="ttl"))
-    order = pc.inverse_permutation(found["position"].combine_chunks())
-    return found["row"].combine_chunks().take(order)
+def prepare(spine: Spine, sources: Sequence[FactSource]) -> list[Ready]:
+    """Index what the spine may see of each source, side by side."""
+    rows = max((source.table.num_rows for source in sources), default=0)
+    return side_by_side(partial(_prepared, spine.newest_known, spine), sources, rows=rows)
 
 
-def _number(keys: Any, versions: Versions) -> pa.Array:
-    return pc.index_in(text_array(keys), value_set=versions.entities)
+def _prepared(newest: int, spine: Spine, source: FactSource) -> Ready:
+    versions = versions_of(
+        source.table,
+        keys=source.keys,
+        known_to=before_us(newest, span_us(source.delay, field="delay")),
+        system_to=spine.newest_system,
+        in_order=False,
+        per_row_system=not isinstance(spine.system, int),
+    )
+    return Ready(source, versions, [flat(source.table[column]) for column in source.columns.values()])
 
 
-def _fetch(column: Any, rows: pa.Array) -> pa.Array:
-    return column.combine_chunks().take(rows)
+def _answer(ready: Sequence[Ready], spine: Spine) -> list[Any]:
+    columns: list[Any] = []
+    for one in ready:
+        answers = one.versions.index.look_up(one.asking(spine), reasons=one.source.reason is not None)
+        columns += [fetch(values, answers.rows) for values in one.values]
+        if answers.reasons is not None:
+            columns.append(reason_text(answers.reasons))
+    return columns

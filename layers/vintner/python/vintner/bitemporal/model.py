@@ -7,6 +7,7 @@ operation is ``delete``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -29,15 +30,20 @@ CLOCKS: Final = (EVENT_TIME, KNOWLEDGE_TIME, INGESTED_AT)
 INSTANT: Final = pa.timestamp("us", tz="UTC")
 """Every stored instant: microseconds since the epoch, UTC."""
 
-SYSTEM_FIELDS: Final = (
-    pa.field(ENTITY, pa.string(), nullable=False),
+ENTITY_FIELD: Final = pa.field(ENTITY, pa.string(), nullable=False)
+"""The key column of most fact tables."""
+
+CLOCK_FIELDS: Final = (
     pa.field(EVENT_TIME, INSTANT, nullable=False),
     pa.field(KNOWLEDGE_TIME, INSTANT, nullable=False),
     pa.field(REVISION_SEQ, pa.int64(), nullable=False),
     pa.field(OP, pa.string(), nullable=False),
     pa.field(INGESTED_AT, INSTANT, nullable=False),
 )
-"""The columns of every fact table, before its values."""
+"""The columns every fact table has between its keys and its values."""
+
+SYSTEM_FIELDS: Final = (ENTITY_FIELD, *CLOCK_FIELDS)
+"""The columns before the values of a fact table with one key column, ``entity``."""
 
 
 MAX_REVISION: Final = 9_999_999_999
@@ -70,6 +76,24 @@ def utc(value: datetime, *, field: str = "time") -> datetime:
     return value.astimezone(UTC)
 
 
-def fact_schema(values: pa.Schema) -> pa.Schema:
-    """Return the Arrow schema of a fact table with these value columns: the system columns first."""
-    return pa.schema([*SYSTEM_FIELDS, *values])
+def version_key(keys: Sequence[str] = (ENTITY,)) -> tuple[str, ...]:
+    """Return the columns that together name one version of a fact with these key columns.
+
+    Examples
+    --------
+    >>> version_key(["symbol", "venue"])
+    ('symbol', 'venue', 'event_time', 'knowledge_time', 'revision_seq')
+    """
+    return (*keys, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ)
+
+
+def fact_schema(values: pa.Schema, keys: Sequence[pa.Field] = (ENTITY_FIELD,)) -> pa.Schema:
+    """Return the Arrow schema of a fact table: keys, clocks, values.
+
+    Examples
+    --------
+    >>> keys = [pa.field("symbol", pa.string(), nullable=False), pa.field("venue", pa.int32(), nullable=False)]
+    >>> fact_schema(pa.schema([("bid", pa.float64())]), keys).names
+    ['symbol', 'venue', 'event_time', 'knowledge_time', 'revision_seq', 'op', 'ingested_at', 'bid']
+    """
+    return pa.schema([*keys, *CLOCK_FIELDS, *values])

@@ -15,41 +15,38 @@ order; the order is what keeps later knowledge out:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vintner.bitemporal.engine import EARLIEST, before_us, instant_us, span_us
-from vintner.bitemporal.model import ENTITY, EVENT_TIME, utc
-from vintner.bitemporal.timeline import vintage_index
-from vintner.bitemporal.versions import (
-    Versions,
-    check_columns,
-    follows,
-    instants_us,
-    last_of,
-    text_array,
-    versions_of,
-)
+from vintner.bitemporal.clock import LATEST, before_us, cut_us, instant_us, instants_us, span_us
+from vintner.bitemporal.errors import FactTableError
+from vintner.bitemporal.kernel import Asking
+from vintner.bitemporal.model import ENTITY, EVENT_TIME
+from vintner.bitemporal.tabular import Tabular, table_of
+from vintner.bitemporal.versions import check_columns, versions_of
 
 
 def as_of(
-    facts: pa.Table,
+    facts: Tabular,
     *,
     at: datetime,
     known_at: datetime | None = None,
     system_at: datetime | None = None,
     ttl: timedelta | None = None,
     delay: timedelta = timedelta(0),
+    keys: Sequence[str] = (ENTITY,),
 ) -> pa.Table:
     """Return the newest fact of each entity as it was known.
 
     Parameters
     ----------
     facts
-        Fact table: entity string; event_time, knowledge_time, ingested_at timestamp[us, UTC]; revision_seq int64;
-        op string ("upsert" or "delete"); any value columns. In any order.
+        Fact table: the key columns; event_time, knowledge_time, ingested_at timestamp[us, UTC]; revision_seq int64;
+        op string ("upsert" or "delete"); any value columns. In any order; anything that exports itself as Arrow.
     at
         Event cut E, inclusive; zoned.
     known_at
@@ -60,11 +57,13 @@ def as_of(
         Largest age ``at - event_time`` of an answer; an older one is no answer.
     delay
         Availability delay: the knowledge cut is this much earlier.
+    keys
+        Names of the columns that name the entity.
 
     Returns
     -------
     pa.Table
-        The columns of ``facts``, at most one row per entity, sorted by entity.
+        The columns of ``facts``, at most one row per entity, sorted by the keys.
 
     Raises
     ------
@@ -93,17 +92,26 @@ def as_of(
     """
     event_to = instant_us(at, field="at")
     known = event_to if known_at is None else instant_us(known_at, field="known_at")
-    versions = versions_of(
-        facts, known_to=before_us(known, span_us(delay, field="delay")), system_to=_system_to(system_at)
+    known_to, system_to = before_us(known, span_us(delay, field="delay")), cut_us(system_at, field="system_at")
+    versions = versions_of(table_of(facts), keys=keys, known_to=known_to, system_to=system_to)
+    asking = Asking(
+        code=pa.arange(0, versions.entities.count).cast(pa.int32()),
+        key_of=None,
+        time=pa.repeat(pa.scalar(event_to, pa.int64()), versions.entities.count),
+        known=known_to,
+        ttl=LATEST if ttl is None else span_us(ttl, field="ttl"),
     )
-    oldest = EARLIEST if ttl is None else before_us(event_to, span_us(ttl, field="ttl"))
-    live = vintage_index(versions)
-    past = live.filter(pc.less_equal(live["event"], pa.scalar(event_to, pa.int64())))
-    newest = past.filter(last_of(past, ["key"]))
-    return _take(versions, newest.filter(pc.greater_equal(newest["event"], pa.scalar(oldest, pa.int64()))))
+    return versions.take(versions.index.look_up(asking).rows.drop_null())
 
 
-def exact(facts: pa.Table, *, event_time: datetime, known_at: datetime, system_at: datetime | None = None) -> pa.Table:
+def exact(
+    facts: Tabular,
+    *,
+    event_time: datetime,
+    known_at: datetime,
+    system_at: datetime | None = None,
+    keys: Sequence[str] = (ENTITY,),
+) -> pa.Table:
     """Return each entity's fact about one event as it was known ("what did we think Q1 was, then?").
 
     Parameters
@@ -114,11 +122,13 @@ def exact(facts: pa.Table, *, event_time: datetime, known_at: datetime, system_a
         The event; zoned.
     known_at, system_at
         Knowledge cut and, optionally, system cut; inclusive, zoned.
+    keys
+        Names of the columns that name the entity.
 
     Returns
     -------
     pa.Table
-        The columns of ``facts``, at most one row per entity, sorted by entity.
+        The columns of ``facts``, at most one row per entity, sorted by the keys.
 
     Raises
     ------
@@ -134,14 +144,20 @@ def exact(facts: pa.Table, *, event_time: datetime, known_at: datetime, system_a
     >>> exact(facts, event_time=q1, known_at=may)["eps"].to_pylist()
     [2.0]
     """
-    known_to, event = instant_us(known_at, field="known_at"), utc(event_time, field="event_time")
-    check_columns(facts)
-    about = facts.filter(_is_at(facts, event))
-    versions = versions_of(about, known_to=known_to, system_to=_system_to(system_at))
-    return _take(versions, vintage_index(versions))
+    known_to, system_to = instant_us(known_at, field="known_at"), cut_us(system_at, field="system_at")
+    about = _about(table_of(facts), keys, event_time=event_time)
+    versions = versions_of(about, keys=keys, known_to=known_to, system_to=system_to)
+    return versions.take(versions.index.vintage())
 
 
-def next_event(facts: pa.Table, *, after: datetime, known_at: datetime, system_at: datetime | None = None) -> pa.Table:
+def next_event(
+    facts: Tabular,
+    *,
+    after: datetime,
+    known_at: datetime,
+    system_at: datetime | None = None,
+    keys: Sequence[str] = (ENTITY,),
+) -> pa.Table:
     """Return each entity's first fact about an event after an instant, as it was known (calendars, announcements).
 
     Parameters
@@ -152,11 +168,13 @@ def next_event(facts: pa.Table, *, after: datetime, known_at: datetime, system_a
         Events strictly after this; zoned.
     known_at, system_at
         Knowledge cut and, optionally, system cut; inclusive, zoned.
+    keys
+        Names of the columns that name the entity.
 
     Returns
     -------
     pa.Table
-        The columns of ``facts``, at most one row per entity, sorted by entity.
+        The columns of ``facts``, at most one row per entity, sorted by the keys.
 
     Raises
     ------
@@ -171,37 +189,40 @@ def next_event(facts: pa.Table, *, after: datetime, known_at: datetime, system_a
     >>> next_event(facts, after=told, known_at=told)["event_time"].to_pylist() == [call]
     True
     """
-    start = instant_us(after, field="after")
-    known_to = instant_us(known_at, field="known_at")
-    versions = versions_of(facts, known_to=known_to, system_to=_system_to(system_at))
-    live = vintage_index(versions)
-    coming = live.filter(pc.greater(live["event"], pa.scalar(start, pa.int64())))
-    return _take(versions, coming.filter(pc.invert(follows(coming, ["key"]))))
+    start, known_to = instant_us(after, field="after"), instant_us(known_at, field="known_at")
+    system_to = cut_us(system_at, field="system_at")
+    versions = versions_of(table_of(facts), keys=keys, known_to=known_to, system_to=system_to)
+    return versions.take(versions.index.next_after(start))
 
 
 def history(
-    facts: pa.Table,
+    facts: Tabular,
     *,
-    entity: str,
-    event_time: datetime,
+    entity: Any,
+    event_time: datetime | None = None,
     known_at: datetime | None = None,
     system_at: datetime | None = None,
+    keys: Sequence[str] = (ENTITY,),
 ) -> pa.Table:
-    """Return every version of one fact, tombstones included, in the order it became known.
+    """Return every version of one fact, or of all facts of one entity, tombstones included, as they became known.
 
     Parameters
     ----------
     facts
         Fact table, as for :func:`as_of`.
-    entity, event_time
-        The fact; the time is zoned.
+    entity
+        The entity: the value of the key column, or with several keys a tuple of their values.
+    event_time
+        The fact's event, zoned; every event of the entity if not given.
     known_at, system_at
         Optional knowledge and system cuts; inclusive, zoned.
+    keys
+        Names of the columns that name the entity.
 
     Returns
     -------
     pa.Table
-        The columns of ``facts``, sorted by ``(knowledge_time, revision_seq)``.
+        The columns of ``facts``, sorted by ``(event_time, knowledge_time, revision_seq)``.
 
     Raises
     ------
@@ -217,15 +238,19 @@ def history(
     >>> history(facts, entity="ACME", event_time=q1)["eps"].to_pylist()
     [2.0, 1.8]
     """
-    event = utc(event_time, field="event_time")
-    known_to = None if known_at is None else instant_us(known_at, field="known_at")
-    check_columns(facts)
-    about = facts.filter(pc.and_(pc.equal(text_array(facts[ENTITY]), entity), _is_at(facts, event)))
-    versions = versions_of(about, known_to=known_to, system_to=_system_to(system_at))
-    return _take(versions, versions.index)
+    known_to, system_to = cut_us(known_at, field="known_at"), cut_us(system_at, field="system_at")
+    about = _about(table_of(facts), keys, entity=entity, event_time=event_time)
+    versions = versions_of(about, keys=keys, known_to=known_to, system_to=system_to)
+    return versions.take(versions.index.ordered_rows())
 
 
-def vintage(facts: pa.Table, *, known_at: datetime, system_at: datetime | None = None) -> pa.Table:
+def vintage(
+    facts: Tabular,
+    *,
+    known_at: datetime,
+    system_at: datetime | None = None,
+    keys: Sequence[str] = (ENTITY,),
+) -> pa.Table:
     """Return every fact as it was known: the whole table, as it would have been printed then.
 
     Parameters
@@ -234,11 +259,13 @@ def vintage(facts: pa.Table, *, known_at: datetime, system_at: datetime | None =
         Fact table, as for :func:`as_of`.
     known_at, system_at
         Knowledge cut and, optionally, system cut; inclusive, zoned.
+    keys
+        Names of the columns that name the entity.
 
     Returns
     -------
     pa.Table
-        The columns of ``facts``, one row per fact, sorted by ``(entity, event_time)``. Future-dated facts that were
+        The columns of ``facts``, one row per fact, sorted by the keys and ``event_time``. Future-dated facts that were
         known are in it.
 
     Raises
@@ -255,19 +282,27 @@ def vintage(facts: pa.Table, *, known_at: datetime, system_at: datetime | None =
     >>> vintage(facts, known_at=may)["eps"].to_pylist(), vintage(facts, known_at=august)["eps"].to_pylist()
     ([2.0], [1.8])
     """
-    known_to = instant_us(known_at, field="known_at")
-    versions = versions_of(facts, known_to=known_to, system_to=_system_to(system_at))
-    return _take(versions, vintage_index(versions))
+    known_to, system_to = instant_us(known_at, field="known_at"), cut_us(system_at, field="system_at")
+    versions = versions_of(table_of(facts), keys=keys, known_to=known_to, system_to=system_to)
+    return versions.take(versions.index.vintage())
 
 
-def _system_to(system_at: datetime | None) -> int | None:
-    return None if system_at is None else instant_us(system_at, field="system_at")
+def _about(facts: pa.Table, keys: Sequence[str], *, entity: Any = None, event_time: datetime | None = None) -> pa.Table:
+    """Return the rows about one event, one entity, or both."""
+    check_columns(facts, keys)
+    if event_time is not None:
+        moment = pa.scalar(instant_us(event_time, field=EVENT_TIME), pa.int64())
+        facts = facts.filter(pc.equal(instants_us(facts[EVENT_TIME], field=EVENT_TIME), moment))
+    if entity is None:
+        return facts
+    values = (entity,) if len(keys) == 1 else tuple(entity)
+    if len(values) != len(keys):
+        raise FactTableError(column=keys[0], problem=f"has keys {', '.join(keys)} and the entity is {entity!r}")
+    for name, value in zip(keys, values, strict=True):
+        facts = facts.filter(pc.equal(_plain(facts[name]), pa.scalar(value)))
+    return facts
 
 
-def _is_at(facts: pa.Table, event: datetime) -> pa.Array:
-    moment = pa.scalar(instant_us(event, field=EVENT_TIME), pa.int64())
-    return pc.equal(instants_us(facts[EVENT_TIME], field=EVENT_TIME), moment)
-
-
-def _take(versions: Versions, chosen: pa.Table) -> pa.Table:
-    return versions.facts.take(chosen["row"])
+def _plain(column: Any) -> Any:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return column.cast(pa.string() if pa.types.is_string_view(kind) else kind)

@@ -1,45 +1,45 @@
-"""Fact tables as the reads see them: checked, cut, one row per version, in order, every clock an integer.
+"""Fact tables as the reads see them: checked, cut, one row per version, in order.
 
 1. Check the columns: present, of their type, zoned, never null, operations known.
-2. Number the entities in their order, and take each clock as microseconds; the values stay behind, reached by row
-   number.
-3. Cut: keep ``knowledge_time <= known_to`` and ``ingested_at <= system_to``. The cut comes before step 5, so that
-   nothing learned later, not even a contradiction, changes an earlier read.
-4. Sort by fact and knowledge, or by the time from which each version can matter. Whatever a read asks of a version
-   is then a comparison with its neighbour.
-5. Where one version key has several rows, which are neighbours, they must say the same. The row written first is
-   kept, so a repeated delivery changes nothing; rows that differ in a value are refused.
+2. Number the entities, and take each clock as microseconds; the values stay behind, reached by row number.
+3. Cut: leave out what is known after ``known_to`` or written after ``system_to``. The cut comes before step 5, so
+   that nothing learned later, not even a contradiction, changes an earlier read.
+4. Sort by entity, event, knowledge and revision (:mod:`vintner.bitemporal.kernel`).
+5. Where one version key has several rows, they must say the same. The row written first is kept, so a repeated
+   delivery changes nothing; rows that differ in a value are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vintner.bitemporal.clock import LATEST, instants_us
 from vintner.bitemporal.compare import canonical, same
 from vintner.bitemporal.errors import FactTableError, VersionConflictError
+from vintner.bitemporal.kernel import Columns, FactIndex
+from vintner.bitemporal.keys import Entities, encode, number
 from vintner.bitemporal.model import (
     CLOCKS,
     ENTITY,
     EVENT_TIME,
     INGESTED_AT,
-    INSTANT,
     KNOWLEDGE_TIME,
     OP,
     REVISION_SEQ,
-    VERSION_KEY,
-    NaiveTimeError,
     Operation,
+    version_key,
 )
+from vintner.bitemporal.tabular import fetch, flat
 
 LINEAGE: Final = ("source", "record_id")
 """Columns that say where a row came from, not what it says: two deliveries of one version differ in them."""
 
-_VERSION: Final = ("key", "event", "known", "seq")
+MOST_ROWS: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,33 @@ class Versions:
     ----------
     facts
         The fact table as given.
+    keys
+        Names of its key columns.
     entities
-        The distinct entities, string, sorted; a key is a position in it.
+        The distinct entities.
     index
-        One row per version: ``key`` (int32), ``event``, ``known`` (int64 microseconds), ``seq`` (int64), ``dead``
-        (bool, a tombstone) and ``row`` (int64, its position in ``facts``), sorted by the first four; with a delay
-        also ``start`` (int64 microseconds), sorted by ``key``, ``start``, then the others.
+        The versions, in order.
     """
 
     facts: pa.Table
-    entities: pa.Array
-    index: pa.Table
+    keys: tuple[str, ...]
+    entities: Entities
+    index: FactIndex
+
+    def take(self, rows: pa.Array) -> pa.Table:
+        """Return these rows of the facts."""
+        columns = [fetch(flat(column), rows) for column in self.facts.columns]
+        return pa.Table.from_arrays(columns, schema=self.facts.schema)
 
 
 def versions_of(
-    facts: pa.Table, *, known_to: int | None = None, system_to: int | None = None, delay: int | None = None
+    facts: pa.Table,
+    *,
+    keys: Sequence[str] = (ENTITY,),
+    known_to: int = LATEST,
+    system_to: int = LATEST,
+    in_order: bool = True,
+    per_row_system: bool = False,
 ) -> Versions:
     """Check, number, cut and sort ``facts``.
 
@@ -72,11 +84,14 @@ def versions_of(
     ----------
     facts
         Fact table, in any order.
+    keys
+        Names of its key columns.
     known_to, system_to
         Inclusive bounds, microseconds since the epoch.
-    delay
-        With an availability delay in microseconds, versions get their ``start``: the first decision time at which
-        they are known and their event is not in the future. ``known_to`` must be some decision time less ``delay``.
+    in_order
+        Whether entities must be in the order of their keys.
+    per_row_system
+        Whether reads will have a system cut of their own.
 
     Raises
     ------
@@ -88,151 +103,96 @@ def versions_of(
     Examples
     --------
     >>> from vintner.bitemporal.model import fact_schema
-    >>> versions_of(fact_schema(pa.schema([])).empty_table()).index.column_names
-    ['key', 'event', 'known', 'seq', 'dead', 'row']
+    >>> versions_of(fact_schema(pa.schema([])).empty_table()).index.versions
+    0
     """
-    check_columns(facts)
-    entities, keys = _numbered(facts[ENTITY])
-    clocks = {name: instants_us(facts[name], field=name) for name in CLOCKS}
-    index = pa.table(
-        {
-            "key": keys,
-            "event": clocks[EVENT_TIME],
-            "known": clocks[KNOWLEDGE_TIME],
-            "seq": facts[REVISION_SEQ].cast(pa.int64()),
-            "dead": _tombstones(facts[OP]),
-            "row": pa.arange(0, facts.num_rows),
-        }
+    check_columns(facts, keys)
+    entities, key = number(facts, keys, in_order=in_order)
+    event, known, system = (flat(instants_us(facts[name], field=name)) for name in CLOCKS)
+    columns = Columns(
+        keys=entities.count,
+        key=key,
+        event=event,
+        known=known,
+        system=system,
+        seq=flat(facts[REVISION_SEQ].cast(pa.int64())),
+        dead=_tombstones(facts[OP]),
+        known_to=known_to,
+        system_to=system_to,
     )
-    visible = _visible(clocks, known_to, system_to)
-    index = index if visible is None else index.filter(visible)
-    order: Sequence[str] = _VERSION
-    if delay is not None:
-        start = pc.max_element_wise(pc.add(index["known"], pa.scalar(delay, pa.int64())), index["event"])
-        index, order = index.append_column("start", start), ("key", "start", *_VERSION[1:])
-    index = ordered(index, order)
-    return Versions(facts=facts, entities=entities, index=_one_row_each(facts, index))
+    index = FactIndex(columns, per_row_system=per_row_system)
+    if index.twins.num_rows:
+        surplus = _surplus(facts, tuple(keys), index.twins)
+        index = FactIndex(replace(columns, surplus=surplus), per_row_system=per_row_system)
+    return Versions(facts=facts, keys=tuple(keys), entities=entities, index=index)
 
 
-def check_columns(facts: pa.Table) -> None:
+def check_columns(facts: pa.Table, keys: Sequence[str] = (ENTITY,)) -> None:
     """Refuse a table without the columns of a fact table, or with nulls in them."""
-    for name in (*VERSION_KEY, OP, INGESTED_AT):
+    if not keys:
+        raise FactTableError(column=ENTITY, problem="is not named: a fact has one key column at least")
+    for name in (*keys, *CLOCKS, REVISION_SEQ, OP):
         if facts.schema.get_field_index(name) < 0:
             raise FactTableError(column=name, problem="is missing or there twice")
         if facts[name].null_count:
             raise FactTableError(column=name, problem=f"has {facts[name].null_count} nulls")
-    for name, wanted in ((ENTITY, pa.string()), (OP, pa.string()), (REVISION_SEQ, pa.int64())):
+    for name, wanted in ((OP, pa.string()), (REVISION_SEQ, pa.int64())):
         if not _is_like(facts.schema.field(name).type, wanted):
             raise FactTableError(column=name, problem=f"is {facts.schema.field(name).type}, not {wanted}")
-
-
-def instants_us(column: Any, *, field: str) -> Any:
-    """Return a zoned timestamp column as int64 microseconds since the epoch."""
-    if not pa.types.is_timestamp(column.type):
-        raise FactTableError(column=field, problem=f"is {column.type}, not {INSTANT}")
-    if column.type.tz is None:
-        first = column[0].as_py().isoformat() if len(column) and column[0].is_valid else str(column.type)
-        raise NaiveTimeError(field=field, value=first)
-    try:
-        return column.cast(INSTANT).cast(pa.int64())
-    except pa.ArrowInvalid as error:
-        raise FactTableError(column=field, problem=f"is not in whole microseconds ({error})") from error
+    if facts.num_rows > MOST_ROWS:
+        raise FactTableError(column=keys[0], problem=f"has {facts.num_rows} rows: join it in parts")
 
 
 def text_array(column: Any) -> pa.Array:
     """Return a column of any string type as one string array."""
-    return column.combine_chunks().cast(pa.string())
-
-
-def ordered(table: pa.Table, names: Sequence[str]) -> pa.Table:
-    """Return ``table`` sorted by these columns, ascending."""
-    return table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names]))
-
-
-def follows(table: pa.Table, names: Sequence[str]) -> pa.Array:
-    """Return, per row, whether it equals the row before it in these integer columns (bool).
-
-    Examples
-    --------
-    >>> follows(pa.table({"a": [1, 1, 1, 2], "b": [5, 5, 6, 6]}), ["a", "b"]).to_pylist()
-    [False, True, False, False]
-    """
-    if not table.num_rows:
-        return pa.array([], pa.bool_())
-    equal: Any = True
-    for column in (table[name].combine_chunks() for name in names):
-        equal = pc.and_(pc.equal(column.slice(1), column.slice(0, len(column) - 1)), equal)
-    return pa.concat_arrays([pa.array([False]), equal])
-
-
-def last_of(table: pa.Table, names: Sequence[str]) -> pa.Array:
-    """Return, per row, whether the next row differs from it in one of these integer columns, or is not there (bool).
-
-    Examples
-    --------
-    >>> last_of(pa.table({"a": [1, 1, 1, 2], "b": [5, 5, 6, 6]}), ["a", "b"]).to_pylist()
-    [False, True, True, True]
-    """
-    if not table.num_rows:
-        return pa.array([], pa.bool_())
-    return pa.concat_arrays([pc.invert(follows(table, names).slice(1)), pa.array([True])])
+    return flat(column).cast(pa.string())
 
 
 def _is_like(found: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_dictionary(found):
         found = found.value_type
     if wanted == pa.string():
-        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
     return bool(pa.types.is_signed_integer(found))
 
 
-def _numbered(entity: Any) -> tuple[pa.Array, pa.Array]:
-    names = text_array(entity).dictionary_encode()
-    order = pc.sort_indices(names.dictionary)
-    place = pc.inverse_permutation(order.cast(pa.int32()))
-    return names.dictionary.take(order), place.take(names.indices)
-
-
 def _tombstones(op: Any) -> pa.Array:
-    op = text_array(op)
-    dead = pc.equal(op, Operation.DELETE.value)
-    known = pc.or_(dead, pc.equal(op, Operation.UPSERT.value))
-    if not pc.all(known, min_count=0).as_py():
-        unknown = op.filter(pc.invert(known))[0].as_py()
-        raise FactTableError(column=OP, problem=f"has the operation {unknown!r}, which is neither upsert nor delete")
-    return dead
+    operations, code = encode(op)
+    known = pa.array([Operation.UPSERT.value, Operation.DELETE.value], pa.string())
+    unknown = pc.invert(pc.is_in(operations, value_set=known))
+    if pc.any(unknown, min_count=0).as_py():
+        stranger = operations.filter(unknown)[0].as_py()
+        raise FactTableError(column=OP, problem=f"has the operation {stranger!r}, which is neither upsert nor delete")
+    delete = pc.index(operations, Operation.DELETE.value).as_py()
+    return pc.equal(code, pa.scalar(delete, pa.int32()))
 
 
-def _visible(clocks: dict[str, Any], known_to: int | None, system_to: int | None) -> Any:
-    bounds = ((KNOWLEDGE_TIME, known_to), (INGESTED_AT, system_to))
-    cuts = [pc.less_equal(clocks[name], pa.scalar(to, pa.int64())) for name, to in bounds if to is not None]
-    if not cuts:
-        return None
-    return cuts[0] if len(cuts) == 1 else pc.and_(*cuts)
-
-
-def _one_row_each(facts: pa.Table, index: pa.Table) -> pa.Table:
-    again = follows(index, _VERSION)
-    if not pc.any(again, min_count=0).as_py():
-        return index
-    repeated = index.filter(pc.or_(again, pc.invert(last_of(index, _VERSION))))
+def _surplus(facts: pa.Table, keys: tuple[str, ...], twins: pa.Table) -> pa.Array:
+    """Return, per row of ``facts``, whether another row with its version key is kept instead (bool)."""
+    first, again = (twins[name].combine_chunks() for name in ("first", "again"))
+    _refuse_conflicts(facts, keys, first, again)
     # Written first wins; the lineage only makes the choice independent of the order of the input.
     ties = [name for name in (INGESTED_AT, *LINEAGE) if name in facts.column_names]
-    for name in ties:
-        repeated = repeated.append_column(f"tie {name}", canonical(facts[name].take(repeated["row"])))
-    repeated = ordered(repeated, [*_VERSION, *(f"tie {name}" for name in ties)])
-    surplus = follows(repeated, _VERSION)
-    _refuse_conflicts(facts, repeated["row"], surplus)
-    return index.filter(pc.invert(pc.is_in(index["row"], value_set=repeated["row"].filter(surplus))))
+    group = pa.concat_arrays([first.unique(), again])
+    of = pa.concat_arrays([first.unique(), first])
+    claims = pa.table([of, group, *(canonical(fetch(facts[name], group)) for name in ties)], ["of", "row", *ties])
+    claims = claims.take(pc.sort_indices(claims, sort_keys=[(name, "ascending") for name in ("of", *ties)]))
+    heads = claims["of"].combine_chunks()
+    later = pc.equal(heads.slice(1), heads.slice(0, len(heads) - 1))
+    surplus = claims["row"].combine_chunks().slice(1).filter(later)
+    return pc.is_in(pa.arange(0, facts.num_rows).cast(pa.int32()), value_set=surplus)
 
 
-def _refuse_conflicts(facts: pa.Table, rows: Any, again: pa.Array) -> None:
-    for name in facts.column_names:
-        if name in {*VERSION_KEY, INGESTED_AT, *LINEAGE}:
+def _refuse_conflicts(facts: pa.Table, keys: tuple[str, ...], first: pa.Array, again: pa.Array) -> None:
+    said = [name for name in facts.column_names if name not in {*version_key(keys), INGESTED_AT, *LINEAGE}]
+    for name in said:
+        # Both sides in one array: what is canonical may depend on the values around.
+        value = canonical(fetch(facts[name], pa.concat_arrays([first, again])))
+        differs = pc.invert(same(value.slice(0, len(first)), value.slice(len(first))))
+        conflict = pc.index(differs, True).as_py()
+        if conflict < 0:
             continue
-        value = canonical(facts[name].take(rows))
-        differs = pc.invert(same(value.slice(1), value.slice(0, len(value) - 1)))
-        conflict = pc.index(pc.and_(again.slice(1), differs), True).as_py()
-        if conflict >= 0:
-            key = facts.select(list(VERSION_KEY)).slice(rows[conflict].as_py(), 1).to_pylist()[0]
-            raise VersionConflictError(**key, column=name)
+        row = facts.select(list(version_key(keys))).slice(first[conflict].as_py(), 1).to_pylist()[0]
+        entity = row[keys[0]] if len(keys) == 1 else tuple(row[name] for name in keys)
+        clocks = {name: row[name] for name in (EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ)}
+        raise VersionConflictError(entity=entity, **clocks, column=name)

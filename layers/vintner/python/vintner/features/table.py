@@ -123,7 +123,7 @@ def sources_for(
         FactSource(
             facts=facts[group.dataset],
             columns={feature.name: feature.column for feature in features},
-            spine_key=_key_column(group.naming),
+            spine_keys=(_key_column(group.naming),),
             ttl=group.ttl,
             delay=group.delay,
         )

@@ -1,0 +1,61 @@
+"""What may be given as a table, and how rows are taken from one."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class ArrowStream(Protocol):
+    """Anything that exports itself as Arrow: frames of pandas and Polars, relations of DuckDB, readers."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a capsule of the C stream interface."""
+        ...
+
+
+Tabular: TypeAlias = "pa.Table | ArrowStream"
+"""A table, or anything that can be one at no cost (the Arrow PyCapsule interface)."""
+
+_REASONS: Final = pa.array([None, "never_known", "deleted", "expired"], pa.string())
+
+
+def table_of(given: Tabular) -> pa.Table:
+    """Return ``given`` as an Arrow table.
+
+    Examples
+    --------
+    >>> table_of(pa.record_batch({"a": [1]})).num_rows
+    1
+    """
+    return given if isinstance(given, pa.Table) else pa.table(given)
+
+
+def flat(column: Any) -> Any:
+    """Return a column as one array, or, where one array cannot hold it, as it is."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    joined = column.combine_chunks()
+    return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) and joined.num_chunks == 1 else joined
+
+
+def fetch(column: Any, rows: pa.Array) -> Any:
+    """Return the values at ``rows``, null where a row is null, with the type they have."""
+    if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
+        plain = pa.large_string() if pa.types.is_string_view(column.type) else pa.large_binary()
+        return column.cast(plain).take(rows).cast(column.type)
+    return column.take(rows)
+
+
+def reason_text(reasons: pa.Array) -> pa.Array:
+    """Return the kernel's reasons (uint8) as text: null, never_known, deleted, expired."""
+    return _REASONS.take(reasons)
+
+
+def fill(array: Any, default: Any) -> Any:
+    """Return ``array`` with nulls replaced; itself when it has none."""
+    return pc.fill_null(array, default) if array.null_count else array
