@@ -20,6 +20,7 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 UV = os.path.join(VENV, "bin", "uv")
 LIBRARY = os.path.join(ROOT, "layers", "vintner", "python")
+KERNEL = os.path.join(LIBRARY, "vintner", "bitemporal", "kernel")
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
@@ -42,6 +43,7 @@ def main() -> int:
     try:
         require_python()
         done = update("python packages", VENV, python_inputs(), install_python)
+        done = update("the kernel", os.path.join(VENV, "kernel"), kernel_inputs(), install_kernel) or done
         done = update("the CDK command line", os.path.join(ROOT, "node_modules"), node_inputs(), install_node) or done
     except SetupError as problem:
         print("error: {}".format(problem), file=sys.stderr)
@@ -108,6 +110,13 @@ def python_inputs() -> Inputs:
     return [*locks, os.path.abspath(__file__)], [ROOT, "{}.{}".format(*sys.version_info[:2])]
 
 
+def kernel_inputs() -> Inputs:
+    """Return what the compiled kernel is made from: its sources, how it is built, and for which machine."""
+    sources = sorted(os.path.join(KERNEL, name) for name in os.listdir(KERNEL) if name.endswith((".c", ".h")))
+    machine = os.uname()
+    return [*sources, os.path.join(ROOT, "infra", "kernel.py")], [ROOT, machine.sysname, machine.machine]
+
+
 def node_inputs() -> Inputs:
     """Return what ``node_modules`` is made from."""
     return [os.path.join(ROOT, name) for name in ("package.json", "package-lock.json")], [ROOT]
@@ -146,6 +155,12 @@ def install_python() -> None:
     ).strip()
     with open(os.path.join(packages, "vintner.pth"), "w") as file:
         file.write(LIBRARY + "\n")
+
+
+def install_kernel() -> None:
+    """Compile the library's kernel for this machine."""
+    run([PYTHON, "-m", "infra.kernel"], remedy="report it, with what the compiler said")
+    os.makedirs(os.path.join(VENV, "kernel"), exist_ok=True)
 
 
 def install_node() -> None:

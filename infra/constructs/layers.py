@@ -18,7 +18,10 @@ from constructs import Construct
 
 from infra import paths
 from infra.bundling import LayerBundler, fingerprint
-from infra.environments import Architecture
+from infra.environments import Architecture, Environment
+from infra.kernel import SOURCES as KERNEL_SOURCES
+from infra.kernel import build as build_kernel
+from infra.kernel import file_name
 from infra.shared import Shared
 
 RUNTIME: Final = aws_lambda.Runtime.PYTHON_3_13
@@ -74,7 +77,13 @@ class Layers(Construct):
         )
 
     def _library(self) -> aws_lambda.Code:
-        return aws_lambda.Code.from_asset(str(paths.LIBRARY_LAYER), exclude=list(GENERATED))
+        kernel = kernel_file(self._shared.environment)
+        if self._shared.environment.bundle_dependencies and Stack.of(self).bundling_required:
+            build_kernel("linux", self._shared.environment.architecture)
+        others = [path.name for path in KERNEL_SOURCES.glob("kernel-*") if path.name != kernel]
+        return aws_lambda.Code.from_asset(
+            str(paths.LIBRARY_LAYER), exclude=[*GENERATED, *(f"**/{name}" for name in sorted(others))]
+        )
 
     def _dependencies(self) -> aws_lambda.Code:
         architecture = self._shared.environment.architecture
@@ -86,6 +95,11 @@ class Layers(Construct):
                 image=DockerImage.from_registry("unused: bundling is local"), local=LayerBundler(architecture)
             ),
         )
+
+
+def kernel_file(environment: Environment) -> str:
+    """Return the file name of the kernel that an environment's functions load: Lambda's, or this machine's."""
+    return file_name("linux", environment.architecture) if environment.bundle_dependencies else file_name()
 
 
 def lambda_architecture(architecture: Architecture) -> aws_lambda.Architecture:
