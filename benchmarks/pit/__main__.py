@@ -104,17 +104,20 @@ def table_of(data: Data, outcome: Outcome) -> Table:
     title = f"{shape.name}: {shape.facts:,} rows per fact table, {shape.spine:,} spine rows; seconds, best"
     table = Table("query", *names, title=title)
     table.add_row("prepare", *(number(outcome.prepared[name]) if name in outcome.prepared else "" for name in names))
+    reasons = list(dict.fromkeys(run.reason for run in outcome.runs if run.reason))
     for query in QUERIES:
-        cells = {run.system: cell(run) for run in outcome.runs if run.query == query.name}
+        cells = {run.system: cell(run, reasons) for run in outcome.runs if run.query == query.name}
         if cells:
             table.add_row(f"{query.name} {query.title}", *(cells.get(name, "") for name in names))
+    table.caption = "\n".join(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
+    table.caption_justify = "left"
     return table
 
 
-def cell(run: Run) -> str:
-    """Return a run in a few characters: its best time, and what share of its cells is wrong."""
+def cell(run: Run, reasons: Sequence[str]) -> str:
+    """Return a run in a few characters: its best time and the share of wrong cells, or which reason it has for none."""
     if run.timing is None or run.verdict is None:
-        return f"[dim]{run.reason}[/dim]"
+        return f"[dim]({reasons.index(run.reason) + 1})[/dim]"
     time = number(run.timing.best)
     return time if run.verdict.is_right else f"[red]{time} · {run.verdict.share:.1%} wrong[/red]"
 

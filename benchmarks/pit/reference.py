@@ -87,10 +87,26 @@ def _of_spine(data: Data, query: Query) -> pa.Table:
     for use in query.uses:
         known = pc.subtract(time, _microseconds(use))
         facts = data.facts(use.table)
-        found = _ask(data, facts, Questions(who, time, known), _look(query, use), query.system_at)
+        rows = _rows(facts, data.shape.key_names, query.system_at)
+        found = _ask(rows, Questions(who, time, known), _look(query, use))
         for out, column in use.outputs.items():
             answer = answer.append_column(out, _values(facts[column].combine_chunks(), found, query))
     return answer
+
+
+def newest_known(spine: pa.Table, facts: pa.Table, column: str, keys: tuple[str, ...]) -> pa.Array:
+    """Return, for each row of any spine, what a column of the newest fact of its entity said, as known at its time.
+
+    Parameters
+    ----------
+    spine
+        The keys, and ``time`` (timestamp[us, UTC]).
+    facts
+        A fact table with these keys.
+    """
+    time = _whole(spine["time"])
+    found = _ask(_rows(facts, keys, None), Questions(key_text(spine, keys), time, time), _newest(_NEVER))
+    return facts[column].combine_chunks().take(pa.array([rows[0] if rows else None for rows in found], pa.int64()))
 
 
 def _of_entities(data: Data, query: Query) -> pa.Table:
@@ -98,7 +114,8 @@ def _of_entities(data: Data, query: Query) -> pa.Table:
     facts = data.facts(use.table)
     who = key_text(facts, data.shape.key_names).unique()
     cuts = (pa.repeat(pa.scalar(_moment(cut), pa.int64()), len(who)) for cut in (query.at, query.known_at))
-    found = _ask(data, facts, Questions(who, *cuts), _look(query, use), query.system_at)
+    rows = _rows(facts, data.shape.key_names, query.system_at)
+    found = _ask(rows, Questions(who, *cuts), _look(query, use))
     return facts.take(pa.array([row for rows in found for row in rows], pa.int64()))
 
 
@@ -115,12 +132,6 @@ def _history(data: Data, query: Query) -> pa.Table:
 
 
 def _look(query: Query, use: Use) -> Look:
-    oldest = _NEVER if use.ttl is None else int(use.ttl.total_seconds() * 1_000_000)
-
-    def newest(clerk: Clerk, cut: int) -> list[int]:
-        at = bisect_right(clerk.living, cut)
-        return [clerk.said[clerk.living[at - 1]]] if at and cut - clerk.living[at - 1] <= oldest else []
-
     def trailing(clerk: Clerk, cut: int) -> list[int]:
         at = bisect_right(clerk.living, cut)
         return [clerk.said[event] for event in clerk.living[max(0, at - (query.last)) : at]]
@@ -133,16 +144,23 @@ def _look(query: Query, use: Use) -> Look:
         return [clerk.said[event] for event in clerk.living]
 
     looks: dict[Kind, Look] = {Kind.TRAILING: trailing, Kind.NEXT: coming, Kind.VINTAGE: everything}
-    return looks.get(query.kind, newest)
+    oldest = _NEVER if use.ttl is None else int(use.ttl.total_seconds() * 1_000_000)
+    return looks.get(query.kind, _newest(oldest))
 
 
-def _ask(
-    data: Data, facts: pa.Table, questions: Questions, look: Look, system_at: datetime | None
-) -> Sequence[list[int]]:
-    """Return, per question, the rows of ``facts`` that answer it."""
+def _newest(oldest: int) -> Look:
+    def newest(clerk: Clerk, cut: int) -> list[int]:
+        at = bisect_right(clerk.living, cut)
+        return [clerk.said[clerk.living[at - 1]]] if at and cut - clerk.living[at - 1] <= oldest else []
+
+    return newest
+
+
+def _ask(facts: pa.Table, questions: Questions, look: Look) -> Sequence[list[int]]:
+    """Return, per question, the numbers of the rows that answer it."""
     found: list[list[int]] = [[]] * len(questions.who)
     who = questions.who.unique()
-    rows = _by_entity(_rows(data, facts, system_at), who, ("known", "seq"))
+    rows = _by_entity(facts, who, ("known", "seq"))
     asked = pa.table({"who": questions.who, "event": questions.event, "known": questions.known})
     asked = _by_entity(asked.append_column("number", pa.arange(0, asked.num_rows)), who, ("known",))
     for told, of_entity in zip(_groups(rows, len(who)), _groups(asked, len(who)), strict=True):
@@ -157,10 +175,10 @@ def _ask(
     return found
 
 
-def _rows(data: Data, facts: pa.Table, system_at: datetime | None) -> pa.Table:
+def _rows(facts: pa.Table, keys: tuple[str, ...], system_at: datetime | None) -> pa.Table:
     rows = pa.table(
         {
-            "who": key_text(facts, data.shape.key_names),
+            "who": key_text(facts, keys),
             "event": _whole(facts[EVENT_TIME]),
             "known": _whole(facts[KNOWLEDGE_TIME]),
             "seq": facts[REVISION_SEQ],

@@ -107,7 +107,7 @@ class DuckDBPlainAdapter(_DuckDBAdapter):
 
     def _join(self, query: Query) -> str:
         joins = [
-            f"ASOF LEFT JOIN {use.table} ON {self._session.same('spine', use.table)}"
+            f"ASOF LEFT JOIN ({_as_stored(use, query)}) AS {use.table} ON {self._session.same('spine', use.table)}"
             f" AND spine.time >= {use.table}.event_time"
             for use in query.uses
         ]
@@ -161,10 +161,9 @@ class DuckDBAdapter(_DuckDBAdapter):
         )
 
     def _leaders(self, use: Use, query: Query) -> str:
-        cut = "" if query.system_at is None else f"WHERE ingested_at <= {_instant(query.system_at)}"
         order = f"PARTITION BY {self._session.keys} ORDER BY knowledge_time, event_time, revision_seq"
         return f"""
-            SELECT *, knowledge_time + {_interval(use.delay)} AS known FROM {use.table} {cut}
+            SELECT *, knowledge_time + {_interval(use.delay)} AS known FROM ({_as_stored(use, query)})
             QUALIFY event_time = max(event_time) OVER ({order} ROWS UNBOUNDED PRECEDING)
                 AND knowledge_time IS DISTINCT FROM lead(knowledge_time) OVER ({order})
         """
@@ -174,7 +173,8 @@ class DuckDBAdapter(_DuckDBAdapter):
         if pairs > _PAIRS:
             raise CannotAnswerError(reason=f"no ASOF join on two clocks; {pairs:,} pairs by an inequality join")
         known = f"""
-            SELECT spine.{ROW}, spine.time, f.* FROM spine JOIN {use.table} f ON {self._session.same("spine", "f")}
+            SELECT spine.{ROW}, spine.time, f.* FROM spine
+            JOIN ({_as_stored(use, query)}) f ON {self._session.same("spine", "f")}
             WHERE f.knowledge_time <= spine.time - {_interval(use.delay)} AND f.event_time <= spine.time
         """
         living = _living(known, ROW)
@@ -186,6 +186,11 @@ class DuckDBAdapter(_DuckDBAdapter):
         # A struct, because max_by passes over nulls, and a null inside a fact is an answer.
         parts = ", ".join(f"{name}: {name}" for name in ("event_time", *use.outputs.values()))
         return f"SELECT {ROW}, unnest(max_by({{{parts}}}, event_time)) FROM ({living}) GROUP BY {ROW}"
+
+
+def _as_stored(use: Use, query: Query) -> str:
+    cut = "" if query.system_at is None else f" WHERE ingested_at <= {_instant(query.system_at)}"
+    return f"SELECT * FROM {use.table}{cut}"
 
 
 def _living(rows: str, per: str) -> str:

@@ -59,7 +59,8 @@ class PolarsPlainAdapter:
         if query.kind is Kind.JOIN:
             answer = frames.spine
             for use in query.uses:
-                answer = _event_join(answer, frames.facts[use.table], use, frames.keys)
+                facts = _as_stored(frames.facts[use.table], query)
+                answer = _event_join(answer, facts, use, frames.keys)
             return Answer(_table(answer, query, frames))
         facts = frames.facts[query.uses[0].table]
         if query.kind is Kind.HISTORY:
@@ -113,9 +114,7 @@ class PolarsAdapter:
         frames = self._frames
         answer = frames.spine
         for use in query.uses:
-            facts = frames.facts[use.table]
-            if query.system_at is not None:
-                facts = facts.filter(pl.col("ingested_at") <= query.system_at)
+            facts = _as_stored(frames.facts[use.table], query)
             if query.kind is Kind.JOIN and _is_plain(frames.shape.tables[use.table]):
                 answer = _leader_join(answer, facts, use, frames.keys)
             else:
@@ -181,6 +180,10 @@ def _vintage(facts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Return the facts that live by all these rows: the winner of each, unless it is a tombstone."""
     newest = facts.sort("knowledge_time", "revision_seq").unique([*keys, "event_time"], keep="last")
     return newest.filter(pl.col("op") == "upsert")
+
+
+def _as_stored(facts: pl.DataFrame, query: Query) -> pl.DataFrame:
+    return facts if query.system_at is None else facts.filter(pl.col("ingested_at") <= query.system_at)
 
 
 def _by_cut(facts: pl.DataFrame, query: Query) -> pl.DataFrame:
