@@ -23,11 +23,11 @@ from pyiceberg.catalog import Catalog
 
 from local.ground import Deployment, Ground
 from local.ground.config import PROJECT
+from tests.support.judging import version_key
 from vintner.aws.catalog import open_catalog
 from vintner.aws.settings import Settings
 from vintner.aws.streams import KinesisPut
 from vintner.lake import LakeReader, load_table
-from vintner.lake.facts import version_key
 from vintner.marketdata import MACRO_SERIES
 from vintner.messaging import Envelope, Producer, StreamUnavailableError, encode
 

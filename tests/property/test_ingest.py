@@ -81,7 +81,7 @@ class World:
 
     def ingest(self, batch):
         """What one invocation of a new process does."""
-        store = FactStore(self.catalog, DATABASE)
+        store = FactStore(self.catalog, DATABASE, clock=lambda: NOW)
         return ingest(batch, self.datasets, store=store, online=self, now=NOW)
 
     def put(self, dataset, rows):

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.faults import KINDS, SWITCH, Crash, FaultyCatalog, open_faulty_catalog
+from tests.support.judging import statement, version_key
 from vintner.lake import CommitUnknownError, Judgement, Ledger, ensure_database, land_facts, load_table, migrate
-from vintner.lake.facts import statement, version_key
 from vintner.marketdata import MACRO_SERIES
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -73,7 +73,7 @@ def numbered(plan: list[list[dict[str, object]]]) -> list[tuple[dict[str, int], 
 
 def land(catalog: FaultyCatalog, marks: dict[str, int], rows: list[dict[str, object]]) -> Judgement:
     load = partial(load_table, catalog, DATABASE, MACRO_SERIES.name)
-    return land_facts(load, MACRO_SERIES, rows, checkpoints=marks, ingested_at=NOW, wait=lambda _: None)
+    return land_facts(load, MACRO_SERIES, rows, checkpoints=marks, clock=lambda: NOW, wait=lambda _: None)
 
 
 def dictionary(plan: list[list[dict[str, object]]]) -> tuple[dict[object, object], int, set[str]]:
@@ -113,7 +113,7 @@ def test_what_is_landed_equals_a_dictionary_and_redelivery_changes_nothing(catal
     conflicts: set[str] = set()
     sent = numbered(plan)
     for marks, rows in [*sent, *(sent[index % len(sent)] for index in again)]:
-        conflicts |= {str(row["record_id"]) for row in land(catalog, marks, rows).conflicts}
+        conflicts |= set(land(catalog, marks, rows).conflicts["record_id"].to_pylist())
     check(catalog, plan, conflicts)
 
 
@@ -130,7 +130,7 @@ def test_a_writer_cut_off_at_any_write_loses_and_doubles_nothing(catalog, plan, 
         except (Crash, CommitUnknownError):
             SWITCH.arm(None, kind)
             judged = land(catalog, marks, rows)
-        conflicts |= {str(row["record_id"]) for row in judged.conflicts}
+        conflicts |= set(judged.conflicts["record_id"].to_pylist())
     SWITCH.arm(None, kind)
     check(catalog, plan, conflicts)
 

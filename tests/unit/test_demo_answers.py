@@ -25,6 +25,7 @@ from local.demo.plot import draw
 from local.demo.report import Audit, BadLine, Counts, Trouble
 from vintner.bitemporal.model import INSTANT
 from vintner.features import EQUITY_DAILY
+from vintner.lake import Revision
 from vintner.lake.model import Dataset
 from vintner.marketdata import MACRO_SERIES, PRICES_DAILY
 
@@ -48,6 +49,7 @@ class MemoryReader:
         entities: Collection[str] | None = None,
         known_to: datetime | None = None,
         ingested_to: datetime | None = None,
+        revision: Revision | None = None,
     ) -> pa.Table:
         common = {"revision_seq": 0, "op": "upsert", "ingested_at": NOW, "source": "t", "record_id": "t"}
         rows = [common | row for row in self._rows.get(dataset.name, [])]

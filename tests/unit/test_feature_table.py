@@ -27,6 +27,7 @@ from vintner.features import (
     sources_for,
     with_entity_keys,
 )
+from vintner.lake import Revision
 from vintner.lake.model import Column, Dataset, Layout
 
 
@@ -91,6 +92,7 @@ class Lake:
         entities: Collection[str] | None = None,
         known_to: datetime | None = None,
         ingested_to: datetime | None = None,
+        revision: Revision | None = None,
     ) -> pa.Table:
         self.asked.append((dataset.name, None if entities is None else list(entities), known_to, ingested_to))
         rows = self.tables[dataset.name]

@@ -56,7 +56,13 @@ class Lake:
     """A reader over tables in memory that keeps to the bounds it is given."""
 
     def read(
-        self, dataset: Dataset, *, entities: Any = None, known_to: Any = None, ingested_to: Any = None
+        self,
+        dataset: Dataset,
+        *,
+        entities: Any = None,
+        known_to: Any = None,
+        ingested_to: Any = None,
+        revision: Any = None,
     ) -> pa.Table:
         rows = pa.Table.from_pylist(FACTS.get(dataset.name, []), schema=dataset.schema)
         if entities is not None:

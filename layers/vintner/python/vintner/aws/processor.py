@@ -45,7 +45,7 @@ class StreamProcessor:
         VintnerError, botocore.exceptions.ClientError
             Infrastructure failed; the mapping delivers the batch again.
         """
-        return ingest(deliveries(event), self._datasets, store=self._store, online=self._online, now=datetime.now(UTC))
+        return ingest(deliveries(event), self._datasets, store=self._store, online=self._online, now=_now())
 
     @cached_property
     def _settings(self) -> Settings:
@@ -53,11 +53,15 @@ class StreamProcessor:
 
     @cached_property
     def _store(self) -> FactStore:
-        return FactStore(open_catalog(self._settings), self._settings.glue_database)
+        return FactStore(open_catalog(self._settings), self._settings.glue_database, clock=_now)
 
     @cached_property
     def _online(self) -> DynamoOnlineStore:
         return DynamoOnlineStore(self._settings.online_table, region=self._settings.region)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, list[Any]]]

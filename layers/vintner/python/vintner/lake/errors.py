@@ -9,6 +9,12 @@ class TableMissingError(VintnerError, LookupError):
     template = "table {table} is not in the catalog; create it with `python -m vintner.aws migrate`"
 
 
+class DeclarationError(VintnerError, ValueError):
+    """A dataset is declared in a way that no table can be made of."""
+
+    template = "dataset {dataset}: {column} {problem}; declare it otherwise"
+
+
 class SchemaChangeError(VintnerError):
     """A declared schema cannot be reached from the table's present one without losing or reinterpreting data."""
 
@@ -37,3 +43,18 @@ class NoMetadataError(VintnerError, LookupError):
     """No Iceberg metadata was found where a table should be."""
 
     template = "table {table}: no *.metadata.json under {location}; nothing to register"
+
+
+class UnknownRevisionError(VintnerError, LookupError):
+    """A read is pinned to a revision that the table never had."""
+
+    template = "table {table} has no revision {revision}; it has {known}"
+
+
+class ExpiredRevisionError(VintnerError, LookupError):
+    """A read is pinned to a state of the table whose snapshot has been expired."""
+
+    template = (
+        "table {table}: the snapshot of {revision} has been expired, the oldest left is of {oldest}; "
+        "read at a tagged revision, or cut by ingested_to, which outlives snapshots"
+    )

@@ -1,11 +1,11 @@
-"""Landing facts: what of a batch is new, what was there already, what contradicts what is there.
+"""Landing facts: what of a batch is new is appended, exactly once, stamped with the system time of the commit.
 
-1.  Read the versions the table already holds under the batch's version keys.
-2.  Walk the batch in delivery order. A version key not seen yet is *kept*. One seen with the same operation and
-    values is *repeated*: a *redelivery* when the same delivery wrote it, else a *duplicate* sent twice. One seen with
-    other values is a *conflict*: facts never change, so the later statement is refused and given back.
-3.  Append what is kept, together with the ledger (checkpoint and counts), in one exactly-once commit
-    (:mod:`vintner.lake.commit`). If another writer came between, all of this is judged again.
+1.  Read the versions the table already holds under the batch's version keys (:mod:`vintner.lake.lookup`).
+2.  Judge the batch against them in delivery order (:mod:`vintner.lake.judging`).
+3.  Stamp what is kept: ``ingested_at`` is the store's clock at this attempt, and always later than every stamp the
+    table has promised (:mod:`vintner.lake.ledger`).
+4.  Append it, sorted, together with the ledger (checkpoint, counts, mark) in one exactly-once commit
+    (:mod:`vintner.lake.commit`). If another writer came between, all of this is done again.
 
 Nothing here relies on the checkpoint alone: a batch that is sent again is recognised by its version keys, so a
 stream that was restored from a backup, or restarted, loses nothing.
@@ -15,47 +15,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH
 
-from vintner.bitemporal.model import ENTITY, EVENT_TIME, INGESTED_AT, KNOWLEDGE_TIME, OP, VERSION_KEY
-from vintner.lake.commit import Append, append_once
+from vintner.bitemporal.model import INGESTED_AT, INSTANT, KNOWLEDGE_TIME
+from vintner.lake.commit import Change, append, commit_once
+from vintner.lake.judging import Judgement, judge
+from vintner.lake.keyed import sorted_by
 from vintner.lake.ledger import Ledger
+from vintner.lake.lookup import held_versions
 from vintner.lake.model import RECORD_ID, Dataset
-from vintner.lake.predicates import at_least, at_most, every, one_of
 
 Row = Mapping[str, Any]
-MANY_ENTITIES: Final = 500
-"""Above this many entities a lookup reads by time alone: a longer list costs more than it saves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What became of each fact of a batch: every fact is in exactly one of the first four lists.
-
-    ``held`` are the rows the lake has under the keys of the batch: those kept, and those that were there before.
-    """
-
-    kept: list[Row] = field(default_factory=list)
-    redelivered: list[Row] = field(default_factory=list)
-    duplicates: list[Row] = field(default_factory=list)
-    conflicts: list[Row] = field(default_factory=list)
-    held: list[Row] = field(default_factory=list)
+Clock = Callable[[], datetime]
+"""Tells the present, zoned: the store's clock, read anew at every attempt to commit."""
 
 
 def land_facts(
     load: Callable[[], Table],
     dataset: Dataset,
-    facts: Iterable[Row],
+    facts: pa.Table | Iterable[Row],
     *,
     checkpoints: Mapping[str, int],
-    ingested_at: datetime,
+    clock: Clock,
+    branch: str = MAIN_BRANCH,
     wait: Callable[[float], None] = time.sleep,
 ) -> Judgement:
     """Land a batch of validated facts exactly once.
@@ -65,84 +54,113 @@ def land_facts(
     load
         Returns the dataset's Iceberg table as it is now.
     facts
-        Rows of the dataset's schema (``ingested_at`` may be left out), in delivery order, ``record_id`` naming
-        the delivery as ``stream/shard/sequence/position``.
+        Rows of the dataset's schema, as a table or one mapping each, in delivery order, ``record_id`` naming the
+        delivery as ``stream/shard/sequence/position``. An ``ingested_at`` they have is not looked at.
     checkpoints
         Last sequence number of the batch by ``stream/shard``.
-    ingested_at
-        The system time of rows that do not carry one; the store's clock, never the sender's.
+    clock
+        The store's clock, never the sender's.
+    branch
+        Where they are landed, and judged.
+
+    Returns
+    -------
+    Judgement
+        What became of each; the rows kept carry the ``ingested_at`` they were committed with.
 
     Raises
     ------
     CommitRefusedError, CommitUnknownError
-        See :func:`vintner.lake.commit.append_once`; the batch may be landed again.
+        See :func:`vintner.lake.commit.commit_once`; the batch may be landed again.
     """
-    batch: list[Row] = [{INGESTED_AT: ingested_at, **row} for row in facts]
+    batch = as_batch(dataset, facts)
 
-    def plan(table: Table) -> tuple[Append | None, Judgement]:
+    def plan(table: Table) -> tuple[Change | None, Judgement]:
+        ledger = Ledger.of(table, table.metadata.snapshot_by_name(branch))
+        judged = judge(dataset, batch, held_versions(table, branch, dataset, batch, ledger))
+        stamp = ledger.stamp(clock())
+        return _plan(table, dataset, _stamped(judged, stamp), ledger, checkpoints, branch, stamp)
+
+    return commit_once(load, plan, wait=wait)
+
+
+def restore_facts(
+    load: Callable[[], Table],
+    dataset: Dataset,
+    facts: pa.Table,
+    *,
+    wait: Callable[[float], None] = time.sleep,
+) -> Judgement:
+    """Land rows that the table has lost, with the ``ingested_at`` they were committed with.
+
+    Only for rows of this very table, taken from metadata that its catalog no longer knows. They keep their stamps, for
+    whoever read them then pinned a system cut at or above those, and must find them again. The promise that a cut at
+    or below the mark reads the same rows for ever therefore holds through such a repair for cuts below the earliest
+    stamp restored, which is later than the mark of the last version that every candidate descends from; a cut above
+    it belongs to the one commit whose fate the loss left open. From the repair on, the mark is at or above every
+    stamp, and the promise holds for all cuts up to it.
+
+    Raises
+    ------
+    CommitRefusedError, CommitUnknownError
+        See :func:`vintner.lake.commit.commit_once`; the rows may be landed again.
+    """
+    batch = as_batch(dataset, facts).set_column(
+        dataset.schema.get_field_index(INGESTED_AT), dataset.schema.field(INGESTED_AT), facts[INGESTED_AT]
+    )
+
+    def plan(table: Table) -> tuple[Change | None, Judgement]:
         ledger = Ledger.of(table)
-        judged = judge(dataset, batch, existing_versions(table, dataset, batch))
-        fresh = [row for row in judged.duplicates if _is_new(row[RECORD_ID], ledger)]
-        if not judged.kept and not fresh:
-            return None, judged
-        counts = {"kept": len(judged.kept), "duplicates": len(fresh)}
-        arrow = pa.Table.from_pylist(judged.kept, schema=dataset.schema)
-        arrow = arrow.sort_by([(name, "ascending") for name in VERSION_KEY])
-        return Append(arrow, ledger.advanced(checkpoints, counts).summary()), judged
+        judged = judge(dataset, batch, held_versions(table, MAIN_BRANCH, dataset, batch, ledger))
+        latest = pc.max(judged.kept[INGESTED_AT]).as_py()
+        return _plan(table, dataset, judged, ledger, {}, MAIN_BRANCH, latest)
 
-    return append_once(load, plan, wait=wait)
+    return commit_once(load, plan, wait=wait)
 
 
-def judge(dataset: Dataset, batch: Iterable[Row], existing: Iterable[Row]) -> Judgement:
-    """Sort a batch into kept, redelivered, duplicates and conflicts, against the versions already there."""
-    held = {version_key(row): row for row in existing}
-    touched = {}
-    judged = Judgement()
-    for row in batch:
-        other = held.setdefault(version_key(row), row)
-        touched[version_key(row)] = other
-        if other is row:
-            judged.kept.append(row)
-        elif statement(dataset, other) != statement(dataset, row):
-            judged.conflicts.append(row)
-        elif other[RECORD_ID] == row[RECORD_ID]:
-            judged.redelivered.append(row)
-        else:
-            judged.duplicates.append(row)
-    judged.held.extend(touched.values())
-    return judged
+def as_batch(dataset: Dataset, facts: pa.Table | Iterable[Row]) -> pa.Table:
+    """Return facts as a table of the dataset's schema in which ``ingested_at`` is not stated yet."""
+    at = dataset.schema.get_field_index(INGESTED_AT)
+    stated = dataset.schema.remove(at)
+    if isinstance(facts, pa.Table):
+        rows = facts.select(stated.names).cast(stated)
+    else:
+        rows = pa.Table.from_pylist(list(facts), schema=stated)
+    return rows.add_column(at, dataset.schema.field(INGESTED_AT), pa.nulls(rows.num_rows, INSTANT)).combine_chunks()
 
 
-def existing_versions(table: Table, dataset: Dataset, batch: list[Row]) -> list[Row]:
-    """Read the versions the table holds that may share a version key with the batch."""
-    if not batch or table.current_snapshot() is None:
-        return []
-    found = table.scan(row_filter=_around(batch), selected_fields=tuple(dataset.schema.names)).to_arrow()
-    wanted = pa.array({row[ENTITY] for row in batch}, pa.string())
-    rows: list[Row] = found.filter(pc.is_in(found[ENTITY], value_set=wanted)).to_pylist()
-    return rows
+def _plan(
+    table: Table,
+    dataset: Dataset,
+    judged: Judgement,
+    ledger: Ledger,
+    checkpoints: Mapping[str, int],
+    branch: str,
+    stamp: datetime | None,
+) -> tuple[Change | None, Judgement]:
+    fresh = sum(_is_new(record_id, ledger) for record_id in judged.duplicates[RECORD_ID].to_pylist())
+    kept = judged.kept.num_rows
+    if not kept and not fresh:
+        return None, judged
+    advanced = ledger.advanced(
+        checkpoints,
+        {"kept": kept, "duplicates": fresh},
+        mark=stamp if kept else None,
+        known_to=pc.max(judged.kept[KNOWLEDGE_TIME]).as_py(),
+    )
+    rows = sorted_by(judged.kept, dataset.sort_names)
+    return append(table, rows, advanced.summary(), branch=branch), judged
 
 
-def version_key(row: Row) -> tuple[Any, ...]:
-    """Return the key of a version: entity, event time, knowledge time, revision."""
-    return tuple(row[name] for name in VERSION_KEY)
+def _stamped(judged: Judgement, stamp: datetime) -> Judgement:
+    """Return a judgement whose new rows carry a stamp; those that were there keep theirs."""
 
+    def stamped(rows: pa.Table) -> pa.Table:
+        at = rows.schema.get_field_index(INGESTED_AT)
+        instant = pa.scalar(stamp, INSTANT)
+        return rows.set_column(at, rows.schema.field(at), pc.fill_null(rows[INGESTED_AT], instant))
 
-def statement(dataset: Dataset, row: Row) -> tuple[Any, ...]:
-    """Return what a version states: its operation and values. Two rows that state the same are duplicates."""
-    return (str(row[OP]), *(row.get(name) for name in dataset.values.names))
-
-
-def _around(batch: list[Row]) -> BooleanExpression:
-    """Return a filter that every version sharing a key with the batch passes, and few others."""
-    bounds: list[BooleanExpression] = []
-    for clock in (EVENT_TIME, KNOWLEDGE_TIME):
-        instants = [row[clock] for row in batch]
-        bounds += [at_least(clock, min(instants)), at_most(clock, max(instants))]
-    entities = {row[ENTITY] for row in batch}
-    if len(entities) <= MANY_ENTITIES:
-        bounds.append(one_of(ENTITY, entities))
-    return every(bounds)
+    return replace(judged, kept=stamped(judged.kept), held=stamped(judged.held))
 
 
 def _is_new(record_id: str, ledger: Ledger) -> bool:

@@ -40,7 +40,7 @@ class TableDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TableChange:
     """One thing the migration did: ``created``, ``added column …``, ``widened …`` or ``set …``."""
 
     table: str
@@ -55,7 +55,7 @@ def declarations(datasets: Iterable[Dataset]) -> list[TableDeclaration]:
     return [*tables, TableDeclaration(QUARANTINE, schema, spec, UNSORTED_SORT_ORDER, TABLE_PROPERTIES)]
 
 
-def migrate(catalog: Catalog, database: str, warehouse: str, datasets: Iterable[Dataset]) -> list[Change]:
+def migrate(catalog: Catalog, database: str, warehouse: str, datasets: Iterable[Dataset]) -> list[TableChange]:
     """Make the tables of a database what the datasets declare; return what was done (nothing the second time).
 
     Parameters
@@ -68,13 +68,13 @@ def migrate(catalog: Catalog, database: str, warehouse: str, datasets: Iterable[
     SchemaChangeError
         A declared change would lose or reinterpret what is stored. Nothing of that table was changed.
     """
-    changes: list[Change] = []
+    changes: list[TableChange] = []
     for declared in declarations(datasets):
         try:
             table = catalog.load_table((database, declared.name))
         except NoSuchTableError:
             _create(catalog, database, warehouse, declared)
-            changes.append(Change(declared.name, "created"))
+            changes.append(TableChange(declared.name, "created"))
         else:
             changes += _evolve(table, declared)
     return changes
@@ -92,7 +92,11 @@ def _of_dataset(dataset: Dataset) -> TableDeclaration:
     schema = dataset_schema(dataset)
     properties = TABLE_PROPERTIES | dict(dataset.properties) | {"comment": dataset.doc}
     return TableDeclaration(
-        dataset.name, schema, partition_spec(dataset.layout, schema), sort_order(schema), properties
+        dataset.name,
+        schema,
+        partition_spec(dataset.layout, schema),
+        sort_order(dataset.sort_names, schema),
+        properties,
     )
 
 
@@ -107,9 +111,9 @@ def _create(catalog: Catalog, database: str, warehouse: str, declared: TableDecl
     )
 
 
-def _evolve(table: Table, declared: TableDeclaration) -> list[Change]:
+def _evolve(table: Table, declared: TableDeclaration) -> list[TableChange]:
     present = {field.name: field for field in table.schema().fields}
-    changes: list[Change] = []
+    changes: list[TableChange] = []
     with table.transaction() as transaction:
         with transaction.update_schema() as update:
             for field in declared.schema.fields:
@@ -117,15 +121,15 @@ def _evolve(table: Table, declared: TableDeclaration) -> list[Change]:
                     if field.required:
                         raise _refused(declared, field.name, "absent", f"required {field.field_type}", _ADD_OPTIONAL)
                     update.add_column(field.name, field.field_type, doc=field.doc)
-                    changes.append(Change(declared.name, f"added column {field.name}"))
+                    changes.append(TableChange(declared.name, f"added column {field.name}"))
                 elif present[field.name].field_type != field.field_type:
                     _check_widening(declared, field.name, present[field.name].field_type, field.field_type)
                     update.update_column(field.name, field_type=field.field_type)
-                    changes.append(Change(declared.name, f"widened {field.name} to {field.field_type}"))
+                    changes.append(TableChange(declared.name, f"widened {field.name} to {field.field_type}"))
         differing = {k: v for k, v in declared.properties.items() if table.properties.get(k) != v and k != _FORMAT}
         if differing:
             transaction.set_properties(differing)
-            changes += [Change(declared.name, f"set {name}") for name in differing]
+            changes += [TableChange(declared.name, f"set {name}") for name in differing]
     return changes
 
 

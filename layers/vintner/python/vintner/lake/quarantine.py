@@ -15,12 +15,13 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import MonthTransform
 
 from vintner.bitemporal.model import INGESTED_AT, INSTANT
-from vintner.lake.commit import Append, append_once
+from vintner.lake.commit import Change, append, commit_once
 from vintner.lake.ledger import Ledger
-from vintner.lake.predicates import one_of
+from vintner.lake.predicates import at_least, at_most, every, one_of
 from vintner.lake.schema import iceberg_schema
 
 TABLE: Final = "quarantine"
+ARRIVED_AT: Final = "arrived_at"
 SCHEMA: Final = pa.schema(
     [
         pa.field("quarantine_id", pa.string(), nullable=False),
@@ -34,7 +35,7 @@ SCHEMA: Final = pa.schema(
         pa.field("rule", pa.string(), nullable=False),
         pa.field("remedy", pa.string(), nullable=False),
         pa.field("payload", pa.string(), nullable=False),
-        pa.field("arrived_at", INSTANT, nullable=False),
+        pa.field(ARRIVED_AT, INSTANT, nullable=False),
         pa.field(INGESTED_AT, INSTANT, nullable=False),
     ]
 )
@@ -86,7 +87,7 @@ def land_refusals(
     refusals: Iterable[Refusal],
     *,
     checkpoints: Mapping[str, int],
-    ingested_at: datetime,
+    clock: Callable[[], datetime],
     wait: Callable[[float], None] = time.sleep,
 ) -> list[Refusal]:
     """Keep refused records exactly once; return those that were not there before.
@@ -98,22 +99,35 @@ def land_refusals(
     """
     batch = {refusal.quarantine_id: refusal for refusal in refusals}
 
-    def plan(table: Table) -> tuple[Append | None, list[Refusal]]:
-        held = _held(table, batch)
+    def plan(table: Table) -> tuple[Change | None, list[Refusal]]:
+        ledger = Ledger.of(table, known=ARRIVED_AT)
+        held = _held(table, batch, ledger)
         fresh = [refusal for name, refusal in batch.items() if name not in held]
         if not fresh:
             return None, []
-        ledger = Ledger.of(table).advanced(checkpoints, {"quarantined": len(fresh)})
-        rows = [_row(refusal, ingested_at) for refusal in fresh]
-        return Append(pa.Table.from_pylist(rows, schema=SCHEMA), ledger.summary()), fresh
+        stamp = ledger.stamp(clock())
+        arrived = max(refusal.arrived_at for refusal in fresh)
+        advanced = ledger.advanced(checkpoints, {"quarantined": len(fresh)}, mark=stamp, known_to=arrived)
+        rows = pa.Table.from_pylist([_row(refusal, stamp) for refusal in fresh], schema=SCHEMA)
+        return append(table, rows.sort_by(ARRIVED_AT), advanced.summary()), fresh
 
-    return append_once(load, plan, wait=wait)
+    return commit_once(load, plan, wait=wait)
 
 
-def _held(table: Table, batch: Mapping[str, Refusal]) -> set[str]:
-    if not batch or table.current_snapshot() is None:
+def _held(table: Table, batch: Mapping[str, Refusal], ledger: Ledger) -> set[str]:
+    """Return which of the refusals are there, read from the files that cover their arrival alone.
+
+    A record arrives in its stream once: its place and its arrival belong together, however often it is delivered.
+    """
+    if not batch or ledger.known_to is None:
         return set()
-    found = table.scan(row_filter=one_of("quarantine_id", batch), selected_fields=("quarantine_id",)).to_arrow()
+    arrivals = [refusal.arrived_at for refusal in batch.values()]
+    if min(arrivals) > ledger.known_to:
+        return set()
+    wanted = every(
+        [one_of("quarantine_id", batch), at_least(ARRIVED_AT, min(arrivals)), at_most(ARRIVED_AT, max(arrivals))]
+    )
+    found = table.scan(row_filter=wanted, selected_fields=("quarantine_id",)).to_arrow()
     return set(found["quarantine_id"].to_pylist())
 
 

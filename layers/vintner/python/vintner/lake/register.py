@@ -8,7 +8,8 @@ killed laptop ground, a region) each table is registered again:
     others belong to writers that were stopped between writing their metadata and learning that they had lost.
     Which is which the files do not say, so the first by name is registered.
 3.  Rows that only the other candidates hold are landed once more as a batch of facts: a row that is there already
-    is recognised by its version key, so nothing committed is lost and nothing is doubled.
+    is recognised by its version key, so nothing committed is lost and nothing is doubled. They keep the system time
+    they were committed with (:func:`vintner.lake.facts.restore_facts` says what that means for system cuts).
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import StaticTable, Table
 
-from vintner.bitemporal.model import INGESTED_AT
+from vintner.lake.conform import conform
 from vintner.lake.errors import NoMetadataError
-from vintner.lake.facts import land_facts
+from vintner.lake.facts import restore_facts
 from vintner.lake.model import Dataset
 from vintner.lake.reader import load_table
 
@@ -126,10 +127,8 @@ def newest_metadata(location: str, name: str, files: ListFiles) -> list[str]:
 
 
 def _recover(catalog: Catalog, database: str, dataset: Dataset, table: Table, other: str) -> int:
-    held = StaticTable.from_metadata(other, table.io.properties).scan().to_arrow().select(dataset.schema.names)
-    rows = held.to_pylist()
-    if not rows:
+    held = StaticTable.from_metadata(other, table.io.properties).scan().to_arrow()
+    if not held.num_rows:
         return 0
-    last = max(row[INGESTED_AT] for row in rows)
     load = partial(load_table, catalog, database, dataset.name)
-    return len(land_facts(load, dataset, rows, checkpoints={}, ingested_at=last).kept)
+    return int(restore_facts(load, dataset, conform(held, dataset)).kept.num_rows)

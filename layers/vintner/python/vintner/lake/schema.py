@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import pyarrow as pa
 from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
-from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table.sorting import SortField, SortOrder
-from pyiceberg.transforms import IdentityTransform, MonthTransform, Transform, YearTransform
+from pyiceberg.transforms import DayTransform, IdentityTransform, MonthTransform, Transform, YearTransform
 from pyiceberg.types import IcebergType, NestedField
 
-from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ
-from vintner.lake.model import Dataset, Layout
+from vintner.bitemporal.model import EVENT_TIME, KNOWLEDGE_TIME
+from vintner.lake.model import ENTITY_KEY, Dataset, Layout
 
 TABLE_PROPERTIES: Final = {
     "format-version": "2",
@@ -25,7 +26,10 @@ TABLE_PROPERTIES: Final = {
 _PARTITIONING: Final[dict[Layout, tuple[str, Transform[int, int]]]] = {
     Layout.YEAR_OF_EVENT: (EVENT_TIME, YearTransform()),
     Layout.MONTH_OF_EVENT: (EVENT_TIME, MonthTransform()),
+    Layout.DAY_OF_EVENT: (EVENT_TIME, DayTransform()),
     Layout.YEAR_OF_KNOWLEDGE: (KNOWLEDGE_TIME, YearTransform()),
+    Layout.MONTH_OF_KNOWLEDGE: (KNOWLEDGE_TIME, MonthTransform()),
+    Layout.DAY_OF_KNOWLEDGE: (KNOWLEDGE_TIME, DayTransform()),
 }
 
 
@@ -41,8 +45,10 @@ def iceberg_schema(arrow: pa.Schema) -> Schema:
 
 
 def dataset_schema(dataset: Dataset) -> Schema:
-    """Return the Iceberg schema of a dataset, each value column with its documentation."""
+    """Return the Iceberg schema of a dataset, each key and value column with its documentation."""
     docs = {column.name: column.doc for column in dataset.columns}
+    if dataset.keys != ENTITY_KEY:
+        docs |= {key.name: key.doc for key in dataset.keys}
     bare = iceberg_schema(dataset.schema)
     return Schema(*(_documented(field, docs.get(field.name)) for field in bare.fields))
 
@@ -54,6 +60,8 @@ def _documented(field: NestedField, doc: str | None) -> NestedField:
 
 def partition_spec(layout: Layout, schema: Schema) -> PartitionSpec:
     """Return the partition spec of a layout over ``schema``."""
+    if layout is Layout.WHOLE:
+        return UNPARTITIONED_PARTITION_SPEC
     column, transform = _PARTITIONING[layout]
     source = schema.find_field(column).field_id
     return PartitionSpec(
@@ -61,9 +69,8 @@ def partition_spec(layout: Layout, schema: Schema) -> PartitionSpec:
     )
 
 
-def sort_order(schema: Schema) -> SortOrder:
-    """Return the order facts are kept in: entity, event, knowledge, revision."""
-    names = (ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ)
+def sort_order(names: Iterable[str], schema: Schema) -> SortOrder:
+    """Return the order rows are kept in within a file, ascending by these columns."""
     return SortOrder(
         *(SortField(source_id=schema.find_field(n).field_id, transform=IdentityTransform()) for n in names)
     )

@@ -1,45 +1,107 @@
 """One attempt at one commit, taken apart: stage the files, swap the pointer, or discard what was staged.
 
 PyIceberg's transaction does all three in one call, with a retry that does not suit us (see
-:mod:`vintner.lake.commit`). What a transaction has staged is private to it; this module is the only one that looks.
+:mod:`vintner.lake.commit`), one condition for all branches and tags where several are needed, and a copy of the
+table's metadata at each step. What a transaction has staged is private to it; this module is the only one that looks.
 """
 
 # ruff: noqa: SLF001
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
 
 import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.io.pyarrow import _check_pyarrow_schema_compatible, _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.update import AssertTableUUID
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.update import TableUpdate
+from pyiceberg.table.update.snapshot import _SnapshotProducer
+
+_STALE: Final = "older than last sequence number"
 
 
-def stage(table: Table, rows: pa.Table, summary: Mapping[str, str]) -> tuple[Transaction, int]:
-    """Write data files and manifests of an append; return it with its snapshot's id. Nothing is visible yet."""
-    transaction = table.transaction()
-    transaction.append(rows, snapshot_properties=dict(summary))
-    (producer,) = transaction._snapshot_producers
-    return transaction, producer.snapshot_id
+class _Unchanging(Transaction):
+    """A transaction that stages one snapshot against metadata as loaded, and so need not copy it each time."""
+
+    @cached_property
+    def table_metadata(self) -> TableMetadata:
+        return self._table.metadata
 
 
-def swap(table: Table, staged: Transaction) -> Exception | None:
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A snapshot whose files are written and that nobody sees yet."""
+
+    snapshot_id: int
+    updates: tuple[TableUpdate, ...]
+    producer: _SnapshotProducer[Any]
+
+
+def write_files(table: Table, rows: pa.Table) -> list[DataFile]:
+    """Write rows of the table's schema as data files of its partitioning; nothing refers to them yet."""
+    _check_pyarrow_schema_compatible(
+        table.schema(), provided_schema=rows.schema, format_version=table.metadata.format_version
+    )
+    return list(_dataframe_to_data_files(table_metadata=table.metadata, df=rows, io=table.io)) if len(rows) else []
+
+
+def stage(table: Table, parent: int | None, summary: Mapping[str, str], rows: pa.Table | None) -> Staged:
+    """Write data files and manifests of a snapshot that adds rows (None: nothing) to its parent's."""
+    producer = _Unchanging(table).update_snapshot(snapshot_properties=dict(summary), branch=None).merge_append()
+    for file in write_files(table, rows) if rows is not None else ():
+        producer.append_data_file(file)
+    return _staged(producer, parent)
+
+
+def stage_swap(
+    table: Table, parent: int, summary: Mapping[str, str], *, out: Iterable[DataFile], put: Iterable[DataFile]
+) -> Staged:
+    """Write the manifests of a snapshot with some of its parent's data files replaced by others.
+
+    The parent must be the head of main, which is where PyIceberg looks for the files.
+    """
+    producer = _Unchanging(table).update_snapshot(snapshot_properties=dict(summary), branch=None).overwrite()
+    for file in out:
+        producer.delete_data_file(file)
+    for file in put:
+        producer.append_data_file(file)
+    return _staged(producer, parent)
+
+
+def _staged(producer: _SnapshotProducer[Any], parent: int | None) -> Staged:
+    producer._parent_snapshot_id = parent
+    updates, _ = producer._commit()
+    return Staged(producer.snapshot_id, tuple(updates), producer)
+
+
+def swap(table: Table, requirements: tuple[Any, ...], updates: tuple[TableUpdate, ...]) -> Exception | None:
     """Ask the catalog once to make it visible; return why it is not known to have landed, or None when it did."""
-    requirements = (*staged._requirements, AssertTableUUID(uuid=table.metadata.table_uuid))
     try:
-        table.catalog.commit_table(table, requirements, staged._updates)
+        table.catalog.commit_table(table, requirements, updates)
+    except ValueError as cause:
+        if _STALE not in str(cause):
+            return cause
+        # Another branch was committed to: nothing was sent, since the snapshot no longer fits behind the last one.
+        conflict = CommitFailedException("another branch of the table has been committed to")
+        conflict.__cause__ = cause
+        return conflict
     except Exception as cause:  # noqa: BLE001 - whatever it was, only the table can say what became of the commit
         return cause
     return None
 
 
-def discard(staged: Transaction) -> None:
+def discard(staged: Staged) -> None:
     """Remove the manifests of an attempt that can no longer land.
 
     Its data files stay for the removal of orphans: a writer that may delete data could delete what others read.
     """
-    for producer in staged._snapshot_producers:
-        producer._clean_all_uncommitted()
+    staged.producer._clean_all_uncommitted()
 
 
 def refused(cause: Exception) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import partial
 
+import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
 from vintner.bitemporal.model import ENTITY, OP, Operation
-from vintner.lake.facts import Judgement, Row, land_facts
+from vintner.lake.facts import Clock, Row, land_facts
+from vintner.lake.judging import Judgement
 from vintner.lake.model import Dataset
 from vintner.lake.predicates import equal
 from vintner.lake.quarantine import TABLE as QUARANTINE
@@ -24,26 +25,25 @@ class FactStore:
     ----------
     catalog, database
         Where the tables are.
+    clock
+        Tells the present; rows are stamped by it when they are committed.
     """
 
-    def __init__(self, catalog: Catalog, database: str) -> None:
+    def __init__(self, catalog: Catalog, database: str, *, clock: Clock) -> None:
         self._catalog = catalog
         self._database = database
+        self._clock = clock
         self._known: dict[str, set[str]] = {}
 
-    def land(
-        self, dataset: Dataset, facts: Iterable[Row], *, checkpoints: Mapping[str, int], ingested_at: datetime
-    ) -> Judgement:
+    def land(self, dataset: Dataset, facts: pa.Table | Iterable[Row], *, checkpoints: Mapping[str, int]) -> Judgement:
         """Land validated facts exactly once; see :func:`vintner.lake.facts.land_facts`."""
         load = partial(load_table, self._catalog, self._database, dataset.name)
-        return land_facts(load, dataset, facts, checkpoints=checkpoints, ingested_at=ingested_at)
+        return land_facts(load, dataset, facts, checkpoints=checkpoints, clock=self._clock)
 
-    def refuse(
-        self, refusals: Iterable[Refusal], *, checkpoints: Mapping[str, int], ingested_at: datetime
-    ) -> list[Refusal]:
+    def refuse(self, refusals: Iterable[Refusal], *, checkpoints: Mapping[str, int]) -> list[Refusal]:
         """Keep refused records exactly once; see :func:`vintner.lake.quarantine.land_refusals`."""
         load = partial(load_table, self._catalog, self._database, QUARANTINE)
-        return land_refusals(load, refusals, checkpoints=checkpoints, ingested_at=ingested_at)
+        return land_refusals(load, refusals, checkpoints=checkpoints, clock=self._clock)
 
     def unknown(self, dataset: str, entities: set[str]) -> set[str]:
         """Return those of ``entities`` that the named dataset has never known.

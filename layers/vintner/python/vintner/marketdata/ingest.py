@@ -26,9 +26,10 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from vintner.bitemporal.model import ENTITY, EVENT_TIME
+from vintner.bitemporal.model import ENTITY
 from vintner.lake.errors import FactError
-from vintner.lake.facts import Judgement, Row
+from vintner.lake.facts import Row
+from vintner.lake.judging import Judgement
 from vintner.lake.model import RECORD_ID, SOURCE, Dataset
 from vintner.lake.quarantine import Refusal
 from vintner.lake.validate import parse_fact
@@ -42,15 +43,11 @@ WHOLE_DELIVERY: Final = -1
 class Store(Protocol):
     """Where facts and refusals are landed (:class:`vintner.lake.store.FactStore`)."""
 
-    def land(
-        self, dataset: Dataset, facts: Iterable[Row], *, checkpoints: Mapping[str, int], ingested_at: datetime
-    ) -> Judgement:
+    def land(self, dataset: Dataset, facts: Iterable[Row], *, checkpoints: Mapping[str, int]) -> Judgement:
         """Land facts exactly once."""
         ...
 
-    def refuse(
-        self, refusals: Iterable[Refusal], *, checkpoints: Mapping[str, int], ingested_at: datetime
-    ) -> list[Refusal]:
+    def refuse(self, refusals: Iterable[Refusal], *, checkpoints: Mapping[str, int]) -> list[Refusal]:
         """Keep refusals exactly once."""
         ...
 
@@ -101,7 +98,7 @@ def ingest(
     datasets
         The datasets this stream carries, by name, those that others depend on first.
     now
-        The instant of ingestion: the system time of what is landed.
+        The instant of arrival, by which records are judged. The store stamps what it lands by its own clock.
 
     Raises
     ------
@@ -114,20 +111,20 @@ def ingest(
     judged = []
     for dataset in datasets.values():
         mine = [one for one in stated if one.dataset is dataset]
-        judgement, refused = _land(dataset, mine, store, marks, now)
+        judgement, refused = _land(dataset, mine, store, marks)
         judged.append((dataset, judgement))
         refusals += refused
     if refusals:
-        store.refuse(refusals, checkpoints=marks, ingested_at=now)
+        store.refuse(refusals, checkpoints=marks)
     for dataset, judgement in judged:
-        served = [row for row in judgement.held if dataset.can_answer(row[EVENT_TIME], from_=now)]
-        if served:
-            online.put(dataset, pa.Table.from_pylist(served, schema=dataset.schema))
+        served = dataset.can_answer_rows(judgement.held, from_=now)
+        if served.num_rows:
+            online.put(dataset, served)
     return IngestReport(
         records=records,
-        kept=sum(len(judgement.kept) for _, judgement in judged),
-        redelivered=sum(len(judgement.redelivered) for _, judgement in judged),
-        duplicates=sum(len(judgement.duplicates) for _, judgement in judged),
+        kept=sum(judgement.kept.num_rows for _, judgement in judged),
+        redelivered=sum(judgement.redelivered.num_rows for _, judgement in judged),
+        duplicates=sum(judgement.duplicates.num_rows for _, judgement in judged),
         refused=dict(Counter(refusal.rule for refusal in refusals)),
     )
 
@@ -156,10 +153,10 @@ def _read(
 
 
 def _land(
-    dataset: Dataset, stated: Sequence[_Stated], store: Store, marks: Mapping[str, int], now: datetime
+    dataset: Dataset, stated: Sequence[_Stated], store: Store, marks: Mapping[str, int]
 ) -> tuple[Judgement, list[Refusal]]:
     if not stated:
-        return Judgement(), []
+        return Judgement.nothing(dataset), []
     strangers: set[str] = set()
     if dataset.known_entities is not None:
         strangers = store.unknown(dataset.known_entities, {one.fact[ENTITY] for one in stated})
@@ -168,8 +165,8 @@ def _land(
     )
     refusals = [_refuse(one, unknown) for one in stated if one.fact[ENTITY] in strangers]
     facts = [one.fact for one in stated if one.fact[ENTITY] not in strangers]
-    judgement = store.land(dataset, facts, checkpoints=marks, ingested_at=now) if facts else Judgement()
-    contradicting = {row[RECORD_ID] for row in judgement.conflicts}
+    judgement = store.land(dataset, facts, checkpoints=marks) if facts else Judgement.nothing(dataset)
+    contradicting = set(judgement.conflicts[RECORD_ID].to_pylist())
     conflict = FactError(
         field="revision_seq",
         rule="version key with other values",
