@@ -22,8 +22,8 @@ from vintner.bitemporal import history
 
 def measure(options: argparse.Namespace) -> Result:
     """Make the table, ask."""
-    shape = material.shape(options.facts, 1, options.entities, options.seed, facts=material.HARD)
-    facts = material.facts_in_memory(shape, "facts")
+    shape = material.shape(options.facts, 1, options.entities, options.seed, table=material.HARD)
+    facts = material.facts_in_memory(shape, "table")
     names = facts["entity"].combine_chunks().unique().sort()
     who = _one_after_the_other(names)
 

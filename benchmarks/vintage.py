@@ -24,8 +24,8 @@ def measure(options: argparse.Namespace) -> Result:
     """Make the table, ask."""
     # A share of the rows are revisions and tombstones: so many rows hold about so many events.
     rows = int(options.series * options.events * 1.2)
-    shape = material.shape(rows, 1, options.series, options.seed, facts=material.HARD)
-    facts, turns = material.facts_in_memory(shape, "facts"), count(1)
+    shape = material.shape(rows, 1, options.series, options.seed, table=material.HARD)
+    facts, turns = material.facts_in_memory(shape, "table"), count(1)
 
     def ask() -> pa.Table:
         return vintage(facts, known_at=START + SPAN - timedelta(days=next(turns)))
