@@ -31,6 +31,7 @@ from vintner.bitemporal.model import (
 )
 from vintner.bitemporal.reads import as_of, exact, history, next_event, vintage
 from vintner.bitemporal.source import FactSource
+from vintner.bitemporal.spill import as_of_join_streamed
 from vintner.bitemporal.spine import TIME
 from vintner.bitemporal.windows import trailing
 
@@ -61,6 +62,7 @@ __all__ = [
     "VersionConflictError",
     "as_of",
     "as_of_join",
+    "as_of_join_streamed",
     "audit_leaks",
     "exact",
     "fact_schema",

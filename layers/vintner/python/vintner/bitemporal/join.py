@@ -72,10 +72,10 @@ def as_of_join(
     check_outputs(joined, sources)
     names = (name for source in sources for name in source.spine_names)
     asked = spine_of(joined, names, known_at=known_at, system_at=system_at)
-    ready = prepare(asked, sources)
+    ready = prepare(asked, [source.in_memory() for source in sources])
     stretches = asked.stretches(pa.cpu_count())
     answers = side_by_side(partial(_answer, ready), stretches, rows=asked.rows)
-    for number, field in enumerate(field for one in ready for field in one.fields):
+    for number, field in enumerate(field for source in sources for field in source.fields):
         joined = joined.append_column(field, pa.chunked_array([columns[number] for columns in answers], field.type))
     return joined
 
@@ -87,15 +87,6 @@ class Ready:
     source: FactSource
     versions: Versions
     values: list[Any]
-
-    @property
-    def fields(self) -> list[pa.Field]:
-        """The columns it answers."""
-        schema = self.source.table.schema
-        fields = [schema.field(column).with_name(name) for name, column in self.source.columns.items()]
-        if self.source.reason is not None:
-            fields.append(pa.field(self.source.reason, pa.string()))
-        return [field.with_nullable(True) for field in fields]
 
     def asking(self, spine: Spine) -> Asking:
         """Return what a stretch of the spine asks of this source."""

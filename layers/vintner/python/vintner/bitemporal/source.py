@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pyarrow as pa
@@ -22,7 +22,8 @@ class FactSource:
     ----------
     facts
         Fact table: the key columns; event_time, knowledge_time, ingested_at timestamp[us, UTC]; revision_seq int64;
-        op string; value columns of any type. In any order; anything that exports itself as Arrow.
+        op string; value columns of any type. In any order; anything that exports itself as Arrow. A
+        ``pa.RecordBatchReader`` is read when the join runs, and only once.
     columns
         Output name to column of ``facts``.
     keys
@@ -59,7 +60,8 @@ class FactSource:
     reason: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "facts", table_of(self.facts))
+        if not isinstance(self.facts, pa.RecordBatchReader):
+            object.__setattr__(self, "facts", table_of(self.facts))
         object.__setattr__(self, "keys", tuple(self.keys))
         object.__setattr__(self, "spine_keys", tuple(self.keys if self.spine_keys is None else self.spine_keys))
         span_us(self.delay, field="delay")
@@ -69,32 +71,43 @@ class FactSource:
             remedy = f"name one column of the spine for each of {', '.join(self.keys)}"
             raise FactSourceError(column=self.keys[0], problem="and spine_keys differ in number", remedy=remedy)
         for column in self.columns.values():
-            if self.table.schema.get_field_index(column) < 0:
-                remedy = f"choose from {', '.join(self.table.column_names)}"
+            if self.schema.get_field_index(column) < 0:
+                remedy = f"choose from {', '.join(self.schema.names)}"
                 raise FactSourceError(column=column, problem="is not in the facts, or twice", remedy=remedy)
 
     @property
+    def schema(self) -> pa.Schema:
+        """The schema of the facts."""
+        return self.facts.schema  # type: ignore[union-attr]  # a table or a reader since __post_init__
+
+    @property
     def table(self) -> pa.Table:
-        """The facts, as the Arrow table they became."""
+        """The facts as a table."""
         return table_of(self.facts)
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The columns it answers, the reason last."""
+        fields = [self.schema.field(column).with_name(name) for name, column in self.columns.items()]
+        if self.reason is not None:
+            fields.append(pa.field(self.reason, pa.string()))
+        return [field.with_nullable(True) for field in fields]
+
+    def in_memory(self) -> FactSource:
+        """Return the source with its facts read into a table."""
+        return replace(self, facts=self.table) if isinstance(self.facts, pa.RecordBatchReader) else self
 
     @property
     def spine_names(self) -> tuple[str, ...]:
         """The spine's key columns."""
         return tuple(self.spine_keys or ())
 
-    @property
-    def output_names(self) -> Iterator[str]:
-        """Names of the columns it answers, the reason last."""
-        yield from self.columns
-        if self.reason is not None:
-            yield self.reason
-
 
 def check_outputs(spine: pa.Table, sources: Sequence[FactSource]) -> None:
     """Refuse output names that are taken."""
     taken = set(spine.column_names)
-    for name in (name for source in sources for name in source.output_names):
-        if name in taken:
-            raise FactSourceError(column=name, problem="would be there twice", remedy="choose another output name")
-        taken.add(name)
+    for field in (field for source in sources for field in source.fields):
+        if field.name in taken:
+            remedy = "choose another output name"
+            raise FactSourceError(column=field.name, problem="would be there twice", remedy=remedy)
+        taken.add(field.name)

@@ -116,7 +116,7 @@ def versions_of(
         known=known,
         system=system,
         seq=flat(facts[REVISION_SEQ].cast(pa.int64())),
-        dead=_tombstones(facts[OP]),
+        dead=tombstones(facts[OP]),
         known_to=known_to,
         system_to=system_to,
     )
@@ -156,7 +156,8 @@ def _is_like(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(pa.types.is_signed_integer(found))
 
 
-def _tombstones(op: Any) -> pa.Array:
+def tombstones(op: Any) -> pa.Array:
+    """Return, per row, whether its operation is a delete (bool), refusing an unknown operation."""
     operations, code = encode(op)
     known = pa.array([Operation.UPSERT.value, Operation.DELETE.value], pa.string())
     unknown = pc.invert(pc.is_in(operations, value_set=known))

@@ -80,11 +80,11 @@ def trailing(
     table = table_of(spine)
     check_outputs(table, [source])
     asked = spine_of(table, source.spine_names, known_at=known_at, system_at=system_at)
-    (ready,) = prepare(asked, [source])
+    (ready,) = prepare(asked, [source.in_memory()])
     limits = (LATEST if last is None else last, LATEST if span is None else span_us(span, field="span"))
     stretches = asked.stretches(pa.cpu_count())
     answers = side_by_side(partial(_windows, ready, limits), stretches, rows=asked.rows)
-    for number, field in enumerate(ready.fields):
+    for number, field in enumerate(source.fields):
         kind = field.type if field.name == source.reason else pa.list_(field.with_name("item"))
         chunks = pa.chunked_array([columns[number] for columns in answers], kind)
         table = table.append_column(field.with_type(kind), chunks)
@@ -98,7 +98,7 @@ def _windows(ready: Ready, limits: tuple[int, int], spine: Spine) -> list[Any]:
         problem = f"has {len(windows.members)} events in the windows of its rows"
         raise SpineTableError(column="time", problem=problem, remedy="ask for fewer rows at a time")
     offsets = windows.offsets.cast(pa.int32())
-    fields = ready.fields
+    fields = ready.source.fields
     columns = [
         pa.ListArray.from_arrays(offsets, fetch(values, windows.members), type=pa.list_(field.with_name("item")))
         for field, values in zip(fields, ready.values, strict=False)
