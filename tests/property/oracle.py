@@ -130,7 +130,7 @@ def cuts_of(row: Row, delay: int, known_at: Cut, system_at: Cut) -> tuple[int, i
 
 
 def why_null(rows: Sequence[Row], at: int, known_at: int, system_at: int | None, ttl: int | None) -> str | None:
-    """Why an as-of read of one entity's rows has no answer; None when it has one."""
+    """Why an as-of read of one entity's rows has no answer; None when it has one. With a ttl of -1 none has."""
     if as_of(rows, at, known_at, system_at, ttl, keys=()):
         return None
     if as_of(rows, at, known_at, system_at, keys=()):
@@ -178,7 +178,10 @@ def trailing(
             window = [fact for fact in window if fact["event_time"] >= at - source.ttl]
         if last is not None:
             window = window[max(len(window) - last, 0) :]
-        joined.append(row | {name: [fact[column] for fact in window] for name, column in source.columns.items()})
+        answer = row | {name: [fact[column] for fact in window] for name, column in source.columns.items()}
+        if source.reason is not None:
+            answer[source.reason] = None if window else why_null(source.about(row), at, known, system, -1)
+        joined.append(answer)
     return joined
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from vintner.bitemporal.errors import FactSourceError
+from vintner.bitemporal.errors import FactSourceError, SpineTableError
 from vintner.bitemporal.sql.layout import Cte, Join, Select, case, statement
 from vintner.bitemporal.sql.line import Answers, answers_at_one_cut, answers_by_own_time
 from vintner.bitemporal.sql.model import SqlSource, SqlSpine, SqlStatement, parts, repeated
@@ -53,14 +55,24 @@ def trailing(
     order_by: Sequence[str],
 ) -> SqlStatement:
     """Write a trailing read."""
+    if last is not None and last < 1:
+        raise SpineTableError(column="last", problem=f"is {last}", remedy="give one event or more")
     _refuse_names_taken(spine, [source])
     names = _step_names(spine, [source])
-    plan = plan_of(spell, spine, source, known_at=known_at, system_at=system_at, steps=names, prefix="")
+    cuts: dict[str, Any] = {"known_at": known_at, "system_at": system_at, "steps": names}
+    plan = plan_of(spell, spine, source, prefix="", **cuts)
     steps, answers = windows(plan, last=last, span=span)
+    joins = [plan.answered(answers)]
     outputs = [spell.name(out) for out in source.columns]
     columns = [f"coalesce({answers}.{out}, {spell.no_list}) AS {out}" for out in outputs]
-    answer = _beside(spell, spine, columns, [plan.answered(answers)], order_by)
-    return statement([*written_spine(spell, spine), *steps], answer)
+    if source.reason is not None:
+        asking = replace(source, columns={}, ttl=None)
+        why = plan_of(spell, spine, asking, prefix="why_", **cuts)
+        more, reasons = _answers(why)
+        steps += more
+        joins.append(why.answered(reasons))
+        columns.append(_reason_of_a_window(plan, answers, why, reasons))
+    return statement([*written_spine(spell, spine), *steps], _beside(spell, spine, columns, joins, order_by))
 
 
 def _answers(plan: Plan) -> Answers:
@@ -74,6 +86,16 @@ def _reason(plan: Plan, answers: str) -> list[str]:
         return []
     reason = plan.spell.name(plan.source.reason)
     return [case([(f"{answers}.{plan.at} IS NULL", "'never_known'")], otherwise=f"{answers}.{reason}", name=reason)]
+
+
+def _reason_of_a_window(plan: Plan, answers: str, why: Plan, reasons: str) -> str:
+    reason = plan.spell.name(str(plan.source.reason))
+    # Where an event stands, a window is empty because all are too old.
+    arms = [
+        (f"{answers}.{plan.at} IS NOT NULL", "NULL"),
+        (f"{reasons}.{why.at} IS NULL", "'never_known'"),
+    ]
+    return case(arms, otherwise=f"coalesce({reasons}.{reason}, 'expired')", name=reason)
 
 
 def _beside(

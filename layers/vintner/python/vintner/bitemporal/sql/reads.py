@@ -195,6 +195,8 @@ class SqlReads:
     ) -> SqlStatement:
         """Write the read of each row's newest events, as known, as list columns, oldest first.
 
+        A row without events has empty lists; the source's reason says why.
+
         Parameters
         ----------
         last

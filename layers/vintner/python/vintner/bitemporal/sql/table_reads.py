@@ -111,7 +111,7 @@ def as_of(ask: Question, *, at: Cut, ttl: Span | None) -> SqlStatement:
             newest,
             Select(
                 notes=["4. only now the event cut, and each entity's newest event"],
-                columns=[*ask.carried(), row_number(of=ask.facts.keys, by=["event_time DESC"], name=rank)],
+                columns=[*ask.carried(), row_number(of=ask.facts.keys, by=ask.spell.by_event(), name=rank)],
                 source=standing,
                 where=[f"event_time <= {here}"],
             ),
@@ -135,7 +135,7 @@ def next_event(ask: Question, *, after: Cut) -> SqlStatement:
     known, standing, coming, rank = (names.fresh(each) for each in ("known", "standing", "coming", "event_rank"))
     first = Select(
         notes=["4. each entity's first event after the instant, which need not have happened yet"],
-        columns=[*ask.carried(), row_number(of=ask.facts.keys, by=["event_time"], name=rank)],
+        columns=[*ask.carried(), row_number(of=ask.facts.keys, by=ask.spell.by_event(newest_first=False), name=rank)],
         source=standing,
         where=[f"event_time > {ask.spell.instant(after, field='after')}"],
     )

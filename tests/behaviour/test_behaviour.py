@@ -1,0 +1,43 @@
+"""The behaviour suite, in this process: the library, DuckDB, and Athena's SQL on the laptop's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.behaviour.checks import check_many_worlds, check_thrown_world
+from tests.behaviour.duckdb_runner import DuckDbRunner
+from tests.behaviour.engines import LibraryEngine, SqlEngine
+
+quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module")
+def duckdb_runner() -> Iterator[DuckDbRunner]:
+    runner = DuckDbRunner()
+    yield runner
+    runner.close()
+
+
+@quick
+@given(random=st.randoms(use_true_random=False))
+def test_the_library_is_the_oracle(random: Random) -> None:
+    check_thrown_world(LibraryEngine(), random)
+
+
+@quick
+@given(random=st.randoms(use_true_random=False))
+def test_duckdb_is_the_oracle(duckdb_runner: DuckDbRunner, random: Random) -> None:
+    check_thrown_world(SqlEngine(duckdb_runner), random)
+
+
+def test_the_library_is_the_oracle_of_many_worlds() -> None:
+    check_many_worlds(LibraryEngine())
+
+
+def test_duckdb_is_the_oracle_of_many_worlds(duckdb_runner: DuckDbRunner) -> None:
+    check_many_worlds(SqlEngine(duckdb_runner))
