@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
+from tests.behaviour import golden
 from tests.behaviour.engines import Engine
 from tests.behaviour.questions import Join, Read, Trailing, few_for_many, thrown
 from tests.behaviour.tables import bits
@@ -24,6 +25,17 @@ def check_thrown_world(engine: Engine, random: Random) -> None:
     for read in thrown(dice, one):
         difference = compare(one, read, engine.answer(read))
         assert difference is None, f"{engine.name} differs from the oracle\n{difference}"
+
+
+def check_worked_example(engine: Engine) -> None:
+    """Answer every read of the worked example as it is written down."""
+    engine.enter(golden.WORLD)
+    wrong = []
+    for read, column, values in golden.TOLD:
+        answer = [row[column] for row in engine.answer(read)]
+        if answer != values:
+            wrong.append(f"{read}\n  {column} should be {values}\n  and is        {answer}")
+    assert not wrong, f"{engine.name} and the worked example\n" + "\n".join(wrong)
 
 
 def check_many_worlds(engine: Engine, *, worlds: int = 200, seed: int = SEED) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.behaviour.checks import check_many_worlds, check_thrown_world
+from tests.behaviour.checks import check_many_worlds, check_thrown_world, check_worked_example
 from tests.behaviour.duckdb_runner import DuckDbRunner
 from tests.behaviour.engines import LibraryEngine, SqlEngine
 
@@ -41,3 +41,11 @@ def test_the_library_is_the_oracle_of_many_worlds() -> None:
 
 def test_duckdb_is_the_oracle_of_many_worlds(duckdb_runner: DuckDbRunner) -> None:
     check_many_worlds(SqlEngine(duckdb_runner))
+
+
+def test_the_library_answers_the_worked_example() -> None:
+    check_worked_example(LibraryEngine())
+
+
+def test_duckdb_answers_the_worked_example(duckdb_runner: DuckDbRunner) -> None:
+    check_worked_example(SqlEngine(duckdb_runner))
