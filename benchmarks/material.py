@@ -22,7 +22,7 @@ HARD: Final[TableShape] = replace(PLAIN, withdrawn=0.02, announced=0.05, moved=0
 
 def shape(facts: int, spine: int, entities: int, seed: int, **tables: TableShape) -> Shape:
     """Return the shape of these tables, each with about ``facts`` rows."""
-    name = f"{facts}x{len(tables)}-{spine}-{entities}"
+    name = f"{'-'.join(tables)}-{facts}-{spine}-{entities}"
     return Shape(scale=name, facts=facts, spine=spine, entities=entities, seed=seed, tables=tables)
 
 

@@ -24,7 +24,7 @@ _PAIRS: Final = 500_000_000
 """More pairs of a spine row and a fact row than this take too long."""
 
 
-class _Session:
+class Session:
     """A database with the data set loaded, and how its columns are spelled in SQL."""
 
     def __init__(self, data: Data) -> None:
@@ -72,7 +72,7 @@ class _DuckDBAdapter:
 
     def prepare(self, data: Data) -> None:
         """Load the Parquet files into tables."""
-        self._session = _Session(data)
+        self._session = Session(data)
 
     def close(self) -> None:
         """Close the database."""

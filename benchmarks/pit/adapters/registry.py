@@ -10,6 +10,7 @@ from benchmarks.pit.adapters.in_duckdb import DuckDBAdapter, DuckDBPlainAdapter
 from benchmarks.pit.adapters.in_feast import FeastAdapter, FeastCreatedAdapter
 from benchmarks.pit.adapters.in_polars import PolarsAdapter, PolarsPlainAdapter
 from benchmarks.pit.adapters.vintner_process import VintnerAdapter
+from benchmarks.pit.adapters.vintner_sql import VintnerSqlAdapter
 from vintner.errors import VintnerError
 
 
@@ -23,6 +24,7 @@ ADAPTERS: Final[Mapping[str, type[Adapter]]] = {
     adapter.name: adapter
     for adapter in (
         VintnerAdapter,
+        VintnerSqlAdapter,
         PolarsAdapter,
         PolarsPlainAdapter,
         DuckDBAdapter,
