@@ -20,6 +20,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export NODE_NO_WARNINGS := 1
 
 PORTS := $(if $(PORT),--port $(PORT)) $(if $(ATHENA_PORT),--athena-port $(ATHENA_PORT))
+SQL_ENGINE := $(if $(SQL),--sql $(SQL))
 
 .PHONY: help
 help: ## Say what each target does
@@ -35,8 +36,8 @@ demo: env ## Deploy to a ground of its own, stream real data in, ask, compare, s
 	@$(RUN) -m local.demo $(if $(DATA),--data "$(DATA)")
 
 .PHONY: up
-up: env ## Start the laptop ground, deploy the platform to it and keep it; PORT= and ATHENA_PORT= choose ports
-	@$(RUN) -m local up $(PORTS)
+up: env ## Start the laptop ground, deploy the platform and keep it; PORT= ATHENA_PORT= choose ports, SQL=trino real Trino
+	@$(RUN) -m local up $(PORTS) $(SQL_ENGINE)
 
 .PHONY: down
 down: env ## Stop the laptop ground; its state is kept for the next `make up`
@@ -65,6 +66,10 @@ test: env ## Run all tests, those from end to end on a ground of their own
 .PHONY: test-fast
 test-fast: env ## Run the unit, property, contract and infra tests
 	@$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup tests --ignore tests/e2e
+
+.PHONY: engines
+engines: env ## Fetch real Trino and Spark (once, about 1 GB, into a cache that every clone shares)
+	@$(RUN) -m local.engines
 
 .PHONY: check
 check: env ## Run what guards a merge besides tests: lint, format, types, laws, secrets, addresses

@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from local.console import Console
+from local.engines import Installer
 from local.errors import GroundNotRunningError, NotDeployedError
-from local.ground import DEFAULT_STATE_DIR, Ground, GroundConfig, deploy, deployment, repair
+from local.ground import DEFAULT_STATE_DIR, SQL_ENGINES, TRINO, Ground, GroundConfig, deploy, deployment, repair
+from local.ground.config import DUCKDB
 from local.ground.deploy import LAPTOP
 from vintner.errors import VintnerError
 
@@ -23,7 +25,10 @@ def up(arguments: argparse.Namespace, console: Console) -> int:
     """Start the ground, deploy the platform to it, and show where it is."""
     last = GroundConfig.load(arguments.state_dir)
     ports = arguments.port or last.port, arguments.athena_port or last.athena_port
-    ground = Ground(GroundConfig(arguments.state_dir, *ports))
+    sql = arguments.sql or (last.sql if _ground(arguments).athena.is_alive else DUCKDB)
+    ground = Ground(GroundConfig(arguments.state_dir, *ports, sql=sql))
+    if sql == TRINO:
+        Installer(progress=console).trino()
     with console.step("starting the ground"):
         ground.start()
     if not arguments.no_deploy:
@@ -51,6 +56,7 @@ def status(arguments: argparse.Namespace, console: Console) -> int:
     if ground.is_running:
         facts |= {"process": ground.ministack.pid, "endpoint": ground.endpoint}
         facts |= {"athena": ground.athena_endpoint if ground.athena.is_alive else "not running; start it: make up"}
+        facts["sql"] = ground.config.sql
         try:
             facts |= {"deployed": True, **deployment(ground).as_dict()}
         except NotDeployedError:
@@ -129,6 +135,7 @@ def parser() -> argparse.ArgumentParser:
     }
     parsers["up"].add_argument("--port", type=int, help="port of the AWS services (default: the last one, or 4566)")
     parsers["up"].add_argument("--athena-port", type=int, help="port of Athena (default: the last one, or 4567)")
+    parsers["up"].add_argument("--sql", choices=SQL_ENGINES, help="what answers SQL (default: what runs, or duckdb)")
     parsers["up"].add_argument("--no-deploy", action="store_true", help="start the ground only")
     parsers["deploy"].add_argument("environment", nargs="?", default=LAPTOP, help="laptop, dev, staging or prod")
     parsers["logs"].add_argument("--lines", type=int, default=25, help="how many lines of each")

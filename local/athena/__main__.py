@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import threading
 from functools import partial
@@ -14,10 +15,13 @@ from typing import Final
 import boto3
 
 from local.athena.endpoint import build_endpoint
+from local.athena.engine import SqlEngine
 from local.athena.results import S3ResultStore
 from local.athena.server import AthenaServer
 from local.athena.workgroups import WorkGroup
+from local.engines import Installer
 from local.ground.config import REGION
+from local.trino import TrinoEngine, TrinoServer
 from vintner.aws.catalog import open_glue_catalog
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -31,12 +35,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cert", type=Path, help="certificate file (PEM), for HTTPS")
     parser.add_argument("--key", type=Path, help="its private key file (PEM)")
     parser.add_argument("--environment", default="laptop", help="whose workgroup and database to serve")
+    parser.add_argument("--trino", type=Path, help="run SQL on real Trino, with its settings in this folder")
     parser.add_argument("--output", help="location of results, s3://bucket/prefix/")
     parser.add_argument("--queries", type=Path, default=_PROJECT / "athena", help="folder of saved SQL")
     parsed = parser.parse_args()
     if (parsed.cert is None) != (parsed.key is None):
         parser.error("--cert and --key belong together")
     return parsed
+
+
+def _trino(folder: Path) -> SqlEngine:
+    server = TrinoServer(Installer().trino(), folder, os.environ)
+    server.start()
+    return TrinoEngine(server.address, server)
 
 
 def main() -> None:
@@ -56,6 +67,7 @@ def main() -> None:
         workgroup=workgroup,
         database=f"vintner_{environment}",
         queries=given.queries,
+        engine=_trino(given.trino) if given.trino else None,
     )
     certificate = (given.cert, given.key) if given.cert else None
     server = AthenaServer(endpoint.operations, given.host, given.port, certificate)

@@ -78,11 +78,15 @@ class EngineStatistics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineResult:
-    """The rows of a statement with the types Athena gives its columns (names may repeat, as in Trino)."""
+    """The rows of a statement with the types Athena gives its columns (names may repeat, as in Trino).
+
+    ``updated`` is how many rows a statement changed that is no query.
+    """
 
     table: pa.Table
     columns: tuple[AthenaColumn, ...]
     statistics: EngineStatistics = field(default_factory=EngineStatistics)
+    updated: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -129,7 +129,7 @@ class QueryOperations:
         rows, token = page(results.all_rows, request, _MOST_RESULTS)
         printed = [{"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in rows]
         metadata = {"ColumnInfo": [column_info(column) for column in results.columns]}
-        return {"UpdateCount": 0, "ResultSet": {"Rows": printed, "ResultSetMetadata": metadata}, **token}
+        return {"UpdateCount": results.updated, "ResultSet": {"Rows": printed, "ResultSetMetadata": metadata}, **token}
 
 
 class SavedOperations:

@@ -99,18 +99,21 @@ class ResultSet:
         Cells as text, null as None.
     has_header
         Whether ``GetQueryResults`` opens with the column names, as it does for queries.
+    updated
+        How many rows the statement changed.
     """
 
     columns: tuple[AthenaColumn, ...]
     rows: list[Cells]
     has_header: bool
+    updated: int = 0
 
     @classmethod
-    def from_engine(cls, result: EngineResult) -> ResultSet:
+    def from_engine(cls, result: EngineResult, *, has_header: bool = True) -> ResultSet:
         """Print the rows of an engine's result."""
         printed = [print_column(result.table.column(i), column.type) for i, column in enumerate(result.columns)]
         rows = [list(cells) for cells in zip(*printed, strict=True)]
-        return cls(result.columns, rows, has_header=True)
+        return cls(result.columns, rows, has_header, result.updated)
 
     @property
     def all_rows(self) -> list[Cells]:

@@ -39,9 +39,12 @@ _UTILITY: Final = _CATALOG_KINDS | {StatementKind.EXPLAIN}
 _DDL: Final = frozenset(
     {StatementKind.CREATE, StatementKind.ALTER, StatementKind.DROP, StatementKind.PREPARE, StatementKind.DEALLOCATE}
 )
-_WRITERS: Final = "it only reads; tables are changed by the library's writers, so that every row keeps its clocks"
+_WRITERS: Final = (
+    "tables are changed by the library's writers, so that every row keeps its clocks; real Trino takes what Athena "
+    "takes: make up SQL=trino"
+)
 _REMEDIES: Final = {
-    StatementKind.EXPLAIN: "explain it in an account",
+    StatementKind.EXPLAIN: "explain it in an account, or on real Trino: make up SQL=trino",
     StatementKind.CREATE: f"{_WRITERS} (awswrangler: ctas_approach=False, unload_approach=True for large results)",
 }
 _NOTHING: Final = ResultSet((), [], has_header=False)
@@ -157,7 +160,8 @@ class StatementRunner:
         if kind is StatementKind.UNLOAD:
             return self._unload(task, text, cancellation)
         result = self._engine.run(self._allowed(text, kind, task.database), cancellation)
-        return self._kept(task, kind, Outcome(results=ResultSet.from_engine(result), statistics=result.statistics))
+        results = ResultSet.from_engine(result, has_header=kind is StatementKind.QUERY)
+        return self._kept(task, kind, Outcome(results=results, statistics=result.statistics))
 
     def reload(self, location: str, columns: tuple[AthenaColumn, ...]) -> ResultSet:
         """Return the rows of an earlier statement from its result file."""

@@ -32,7 +32,9 @@ BUNDLE_VARIABLES: Final = (
 
 _LIFETIME: Final = timedelta(days=365)
 _RENEW_BEFORE: Final = timedelta(days=30)
-_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
+
+PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
+"""One certificate in a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _merge(bundles: Iterable[Path]) -> str:
     """Join bundles, each certificate once: clients parse the bundle for every connection pool they open."""
     blocks: dict[str, None] = {}
     for bundle in bundles:
-        for block in _PEM.findall(bundle.read_text(encoding="utf-8", errors="replace")):
+        for block in PEM.findall(bundle.read_text(encoding="utf-8", errors="replace")):
             blocks.setdefault(block.replace("\r", ""), None)
     return "\n".join(blocks) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +17,17 @@ ACCOUNT: Final = "000000000000"
 DEFAULT_STATE_DIR: Final = PROJECT / ".ground"
 DEFAULT_PORT: Final = 4566
 DEFAULT_ATHENA_PORT: Final = 4567
+DUCKDB: Final = "duckdb"
+TRINO: Final = "trino"
+SQL_ENGINES: Final = (DUCKDB, TRINO)
+"""What can answer behind the Athena endpoint."""
 
 _PORTS_FILE: Final = "ground.json"
 
 
 @dataclass(frozen=True, slots=True)
 class GroundConfig:
-    """One ground: a folder that holds all its state, and two ports of 127.0.0.1.
+    """One ground: a folder that holds all its state, two ports of 127.0.0.1, and what answers SQL.
 
     Parameters
     ----------
@@ -33,11 +37,13 @@ class GroundConfig:
         Port of the AWS services (HTTPS).
     athena_port
         Port of the Athena endpoint.
+    sql
+        What answers behind it: one of :data:`SQL_ENGINES`.
 
     Raises
     ------
     InvalidGroundConfigError
-        A port is out of range, or both are the same.
+        A port is out of range, or both are the same, or there is no such engine.
 
     Examples
     --------
@@ -48,6 +54,7 @@ class GroundConfig:
     state_dir: Path = DEFAULT_STATE_DIR
     port: int = DEFAULT_PORT
     athena_port: int = DEFAULT_ATHENA_PORT
+    sql: str = field(default=DUCKDB, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state_dir", self.state_dir.expanduser().absolute())
@@ -59,6 +66,8 @@ class GroundConfig:
             raise InvalidGroundConfigError(
                 setting="athena_port", value=self.athena_port, reason="the AWS services already use it"
             )
+        if self.sql not in SQL_ENGINES:
+            raise InvalidGroundConfigError(setting="sql", value=self.sql, reason=f"choose {' or '.join(SQL_ENGINES)}")
 
     @property
     def endpoint(self) -> str:
@@ -76,18 +85,18 @@ class GroundConfig:
         return self.state_dir / "tmp"
 
     def save(self) -> None:
-        """Remember the ports, so that a later command finds the running ground."""
-        ports = {"port": self.port, "athena_port": self.athena_port}
+        """Remember the ports and the engine, so that a later command finds the running ground."""
+        settings = {"port": self.port, "athena_port": self.athena_port, "sql": self.sql}
         file = self.state_dir / _PORTS_FILE
         file.touch(mode=0o600)
         file.chmod(0o600)
-        file.write_text(json.dumps(ports) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(settings) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, state_dir: Path = DEFAULT_STATE_DIR) -> GroundConfig:
         """Return the ground that last ran with this state, or one on the default ports."""
         try:
-            ports = json.loads((state_dir / _PORTS_FILE).read_text(encoding="utf-8"))
-            return cls(state_dir, int(ports["port"]), int(ports["athena_port"]))
+            last = json.loads((state_dir / _PORTS_FILE).read_text(encoding="utf-8"))
+            return cls(state_dir, int(last["port"]), int(last["athena_port"]), sql=str(last.get("sql", DUCKDB)))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return cls(state_dir)

@@ -33,12 +33,13 @@ from local.errors import (
     PortTakenError,
 )
 from local.ground.certificate import ServerCertificate, ensure_certificate
-from local.ground.config import PROJECT, REGION, GroundConfig
+from local.ground.config import PROJECT, REGION, TRINO, GroundConfig
 from local.ground.environment import ROOT_CREDENTIALS, client_settings, ministack_settings, scrubbed, strays
 from local.ground.ports import is_free
 from local.ground.process import ChildProcess, kill_strays
 
 _START_SECONDS: Final = 60.0
+_TRINO_SECONDS: Final = 300.0  # a virtual machine, on a machine that may be busy
 _STOP_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
@@ -95,6 +96,8 @@ class Ground:
             A process ended or stayed silent. Nothing is left running.
         """
         started = [] if self._runs_here() else [self.ministack]
+        if self.athena.is_alive and GroundConfig.load(self.config.state_dir).sql != self.config.sql:
+            self.athena.stop(seconds=_STOP_SECONDS)
         if not self.athena.is_alive:
             started.append(self.athena)
         self._require_free_ports(started)
@@ -220,7 +223,7 @@ class Ground:
         if not self.is_running:
             return False
         there = GroundConfig.load(self.config.state_dir)
-        if there != self.config:
+        if (there.port, there.athena_port) != (self.config.port, self.config.athena_port):
             raise GroundRunningElsewhereError(state_dir=there.state_dir, port=there.port, athena_port=there.athena_port)
         return True
 
@@ -260,22 +263,25 @@ class Ground:
     def _start_athena(self, certificate: ServerCertificate) -> None:
         environment = {**scrubbed(), **client_settings(self.config, certificate), "TMPDIR": str(self.config.work_dir)}
         command = [sys.executable, "-m", "local.athena", "--port", str(self.config.athena_port)]
+        if self.config.sql == TRINO:
+            command += ["--trino", str(self.config.state_dir / "trino")]
         self.athena.start(command, environment=environment, folder=PROJECT)
 
     def _wait(self, started: list[ChildProcess]) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+        seconds = _TRINO_SECONDS if self.config.sql == TRINO else _START_SECONDS
+        deadline = time.monotonic() + seconds
         checks = {self.ministack: self._ministack_answers, self.athena: self._athena_answers}
         for process in started:
             while not checks[process]():
-                self._require_hope(process, deadline)
+                self._require_hope(process, deadline, seconds)
                 time.sleep(_POLL_SECONDS)
 
-    def _require_hope(self, process: ChildProcess, deadline: float) -> None:
+    def _require_hope(self, process: ChildProcess, deadline: float, seconds: float) -> None:
         reason = ""
         if not process.is_alive:
             reason = "it ended by itself"
         elif time.monotonic() > deadline:
-            reason = f"it did not answer within {_START_SECONDS:.0f} s"
+            reason = f"it did not answer within {seconds:.0f} s"
         if reason:
             raise GroundStartError(process=process.name, reason=reason, log=process.log, tail=process.tail())
 
