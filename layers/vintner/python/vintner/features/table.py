@@ -35,7 +35,7 @@ _OWN_ENTITY: Final = "{entity}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class SourceGroup:
     """What features must share to be read as one source."""
 
     dataset: str
@@ -123,11 +123,11 @@ def sources_for(
         FactSource(
             facts=facts[group.dataset],
             columns={feature.name: feature.column for feature in features},
-            spine_keys=(_key_column(group.naming),),
+            spine_keys=(key_column(group.naming),),
             ttl=group.ttl,
             delay=group.delay,
         )
-        for group, features in _groups(view).items()
+        for group, features in source_groups(view).items()
     ]
 
 
@@ -144,7 +144,7 @@ def with_entity_keys(view: FeatureView, table: pa.Table) -> pa.Table:
     entities = _checked(table)[ENTITY]
     for naming in dict.fromkeys(feature.entity for feature in view.features):
         if naming != _OWN_ENTITY:
-            table = table.append_column(pa.field(_key_column(naming), pa.string()), _named(naming, entities))
+            table = table.append_column(pa.field(key_column(naming), pa.string()), _named(naming, entities))
     return table
 
 
@@ -167,10 +167,10 @@ def online_features(
     [{'close': 300.35, 'sp500_member': True, 'us_hml_pct': 1.8, 'uk_gdp': None}]
     """
     instant = utc(now, field="now")
-    groups = _groups(view)
+    groups = source_groups(view)
 
     @cache
-    def latest(group: _Group, key: str) -> Mapping[str, Any] | None:
+    def latest(group: SourceGroup, key: str) -> Mapping[str, Any] | None:
         fact = store.latest(groups[group][0].dataset, key, at=instant, known_at=instant - group.delay)
         return None if fact is None or _expired(fact, instant, group.ttl) else fact
 
@@ -187,11 +187,12 @@ def _expired(fact: Mapping[str, Any], now: datetime, ttl: timedelta | None) -> b
     return ttl is not None and age > ttl
 
 
-def _groups(view: FeatureView) -> dict[_Group, list[Feature]]:
-    groups: dict[_Group, list[Feature]] = {}
+def source_groups(view: FeatureView) -> dict[SourceGroup, list[Feature]]:
+    """Return the features of a view by what they share."""
+    groups: dict[SourceGroup, list[Feature]] = {}
     for feature in view.features:
         ttl = feature.ttl if feature.ttl is not None else feature.dataset.ttl
-        groups.setdefault(_Group(feature.dataset.name, feature.entity, ttl, feature.delay), []).append(feature)
+        groups.setdefault(SourceGroup(feature.dataset.name, feature.entity, ttl, feature.delay), []).append(feature)
     return groups
 
 
@@ -222,5 +223,6 @@ def _named(naming: str, entities: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray
     return pa.array([naming.format(entity=entity) for entity in entities.to_pylist()], pa.string())
 
 
-def _key_column(naming: str) -> str:
+def key_column(naming: str) -> str:
+    """Return the name of the column of :func:`with_entity_keys` for a way of naming the entity."""
     return ENTITY if naming == _OWN_ENTITY else f"{ENTITY}:{naming}"
