@@ -87,6 +87,8 @@ def _print_other(value: Any) -> str:
     if hasattr(value, "hour") and hasattr(value, "year"):
         zone = " UTC" if value.tzinfo is not None else ""
         return f"{value:%Y-%m-%d %H:%M:%S.%f}{zone}"
+    if hasattr(value, "hour"):
+        return f"{value:%H:%M:%S.%f}"
     return str(value)
 
 

@@ -21,6 +21,8 @@ _PLAIN: Final[tuple[tuple[Callable[[pa.DataType], bool], str], ...]] = (
     (pt.is_float32, "real"),
     (pt.is_float64, "double"),
     (pt.is_date32, "date"),
+    (pt.is_time64, "time(6)"),
+    (lambda type_: isinstance(type_, pa.UuidType), "uuid"),
     (pt.is_null, "unknown"),
 )
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.behaviour.athena_runner import LaptopAthenaRunner
 from tests.behaviour.checks import check_many_worlds, check_thrown_world, check_worked_example
 from tests.behaviour.duckdb_runner import DuckDbRunner
 from tests.behaviour.engines import LibraryEngine, SqlEngine
+from tests.behaviour.values import check_gaps, check_values
 
 quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -19,6 +21,13 @@ quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthC
 @pytest.fixture(scope="module")
 def duckdb_runner() -> Iterator[DuckDbRunner]:
     runner = DuckDbRunner()
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def athena_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopAthenaRunner]:
+    runner = LaptopAthenaRunner(tmp_path_factory.mktemp("lake"))
     yield runner
     runner.close()
 
@@ -49,3 +58,21 @@ def test_the_library_answers_the_worked_example() -> None:
 
 def test_duckdb_answers_the_worked_example(duckdb_runner: DuckDbRunner) -> None:
     check_worked_example(SqlEngine(duckdb_runner))
+
+
+def test_the_laptops_athena_is_the_oracle_of_many_worlds(athena_runner: LaptopAthenaRunner) -> None:
+    check_many_worlds(SqlEngine(athena_runner))
+
+
+def test_the_laptops_athena_answers_the_worked_example(athena_runner: LaptopAthenaRunner) -> None:
+    check_worked_example(SqlEngine(athena_runner))
+
+
+def test_duckdb_hands_on_every_type(duckdb_runner: DuckDbRunner) -> None:
+    check_values(duckdb_runner)
+    check_gaps(duckdb_runner)
+
+
+def test_the_laptops_athena_hands_on_every_type(athena_runner: LaptopAthenaRunner) -> None:
+    check_values(athena_runner)
+    check_gaps(athena_runner)

@@ -71,13 +71,14 @@ class Facts:
         """Spell these of the table's columns, in the table's order, each once."""
         return [self.spell.name(name) for name in self.table.names if name in set(wanted)]
 
+    def written_first(self, prefix: str = "") -> list[str]:
+        """Order the rows of one version: the row written first is first, whatever the order of the input."""
+        return [prefix + name for name in (INGESTED_AT, *LINEAGE) if name in self.table.names]
+
     def newest_first(self, prefix: str = "") -> list[str]:
         """Order the versions of a fact: last known first, and of one written twice the row written first."""
-        written = [INGESTED_AT, *(name for name in LINEAGE if name in self.table.columns)]
-        return [
-            *(f"{prefix}{name} DESC" for name in (KNOWLEDGE_TIME, REVISION_SEQ)),
-            *(prefix + name for name in written),
-        ]
+        clocks = (KNOWLEDGE_TIME, REVISION_SEQ)
+        return [*(f"{prefix}{name} DESC" for name in clocks), *self.written_first(prefix)]
 
     def oldest_first(self) -> list[str]:
         """The reverse of :meth:`newest_first`."""

@@ -27,7 +27,7 @@ def answers_by_own_cuts(plan: Plan) -> Answers:
     tells = plan.source.reason is not None
     steps, winners = _winners(plan, asked, bounds=[] if tells else plan.fresh("{event}", asked))
     latest, rank = plan.step("latest"), plan.names.fresh("event_rank")
-    order = [*(["CASE WHEN op = 'upsert' THEN 0 ELSE 1 END"] if tells else []), *plan.spell.by_event()]
+    order = plan.spell.ranking(*(["CASE WHEN op = 'upsert' THEN 0 ELSE 1 END"] if tells else []), "event_time DESC")
     ranked = Select(
         notes=["4. The newest event" + (" that stands; failing that, one that was withdrawn." if tells else ".")],
         columns=[*plan.question, *plan.carried, row_number(of=plan.question, by=order, name=rank)],
@@ -54,7 +54,11 @@ def windows(plan: Plan, *, last: int | None, span: timedelta | None) -> Answers:
                 columns=[
                     *plan.question,
                     *plan.carried,
-                    *([] if last is None else [row_number(of=plan.question, by=plan.spell.by_event(), name=rank)]),
+                    *(
+                        []
+                        if last is None
+                        else [row_number(of=plan.question, by=plan.spell.ranking("event_time DESC"), name=rank)]
+                    ),
                 ],
                 source=winners,
                 where=[STANDING],

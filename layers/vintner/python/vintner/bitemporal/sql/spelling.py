@@ -120,11 +120,11 @@ class Spelling:
         rows = f"array_sort(collect_list(struct({fields})), {by_order})"
         return [f"transform({rows}, one -> one.v{number})" for number in range(len(columns))]
 
-    def by_event(self, *, newest_first: bool = True) -> list[str]:
-        """Return the order of events, for a row number."""
-        order = ["event_time DESC"] if newest_first else ["event_time"]
-        # DuckDB answers the first by one sole column from a sort key of the whole row, which turns -0.0 into 0.0.
-        return [*order, "event_time"] if self.dialect is Dialect.DUCKDB else order
+    def ranking(self, *order: str) -> list[str]:
+        """Return the order of a row number whose first row is asked for."""
+        # By one column alone DuckDB takes the first from a sort key of the whole row, which turns -0.0 into 0.0.
+        lone = self.dialect is Dialect.DUCKDB and len(order) == 1
+        return [*order, order[0].removesuffix(" DESC")] if lone else [*order]
 
     @property
     def no_list(self) -> str:

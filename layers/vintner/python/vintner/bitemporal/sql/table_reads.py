@@ -111,7 +111,10 @@ def as_of(ask: Question, *, at: Cut, ttl: Span | None) -> SqlStatement:
             newest,
             Select(
                 notes=["4. only now the event cut, and each entity's newest event"],
-                columns=[*ask.carried(), row_number(of=ask.facts.keys, by=ask.spell.by_event(), name=rank)],
+                columns=[
+                    *ask.carried(),
+                    row_number(of=ask.facts.keys, by=ask.spell.ranking("event_time DESC"), name=rank),
+                ],
                 source=standing,
                 where=[f"event_time <= {here}"],
             ),
@@ -135,7 +138,7 @@ def next_event(ask: Question, *, after: Cut) -> SqlStatement:
     known, standing, coming, rank = (names.fresh(each) for each in ("known", "standing", "coming", "event_rank"))
     first = Select(
         notes=["4. each entity's first event after the instant, which need not have happened yet"],
-        columns=[*ask.carried(), row_number(of=ask.facts.keys, by=ask.spell.by_event(newest_first=False), name=rank)],
+        columns=[*ask.carried(), row_number(of=ask.facts.keys, by=ask.spell.ranking("event_time"), name=rank)],
         source=standing,
         where=[f"event_time > {ask.spell.instant(after, field='after')}"],
     )
@@ -167,7 +170,7 @@ def history(ask: Question, *, event_time: Cut) -> SqlStatement:
         notes=["every version; one that was written twice counts as it was written first"],
         columns=[
             *ask.carried(KNOWLEDGE_TIME, REVISION_SEQ),
-            row_number(of=version, by=facts.newest_first()[2:], name=rank),
+            row_number(of=version, by=ask.spell.ranking(*facts.written_first()), name=rank),
         ],
         source=facts.source,
         where=ask.visible(event_time),
