@@ -18,7 +18,7 @@ typedef struct {
     int64_t event, known, seq;
     int32_t row;
     int32_t dead;
-} Version;
+} Statement;
 
 static int bit(const uint8_t *bits, int64_t at) { return (bits[at >> 3] >> (at & 7)) & 1; }
 
@@ -27,16 +27,16 @@ static int visible(const Facts *facts, int64_t row) {
            !(facts->surplus && bit(facts->surplus, row));
 }
 
-static int order(const Version *a, const Version *b) {
+static int order(const Statement *a, const Statement *b) {
     if (a->event != b->event) return a->event < b->event ? -1 : 1;
     if (a->known != b->known) return a->known < b->known ? -1 : 1;
     if (a->seq != b->seq) return a->seq < b->seq ? -1 : 1;
     return 0;
 }
 
-static void insertion_sort(Version *a, int64_t length) {
+static void insertion_sort(Statement *a, int64_t length) {
     for (int64_t i = 1; i < length; i++) {
-        Version moving = a[i];
+        Statement moving = a[i];
         int64_t j = i;
         for (; j > 0 && order(&a[j - 1], &moving) > 0; j--) a[j] = a[j - 1];
         a[j] = moving;
@@ -44,7 +44,7 @@ static void insertion_sort(Version *a, int64_t length) {
 }
 
 /* Merge the sorted halves [0, middle) and [middle, length); the left one goes through scratch. */
-static void merge(Version *a, int64_t middle, int64_t length, Version *scratch) {
+static void merge(Statement *a, int64_t middle, int64_t length, Statement *scratch) {
     if (order(&a[middle - 1], &a[middle]) <= 0) return;
     memcpy(scratch, a, (size_t)middle * sizeof *a);
     int64_t left = 0, right = middle, to = 0;
@@ -56,7 +56,7 @@ static void merge(Version *a, int64_t middle, int64_t length, Version *scratch) 
 
 enum { RUN = 24 };
 
-static void sort_versions(Version *a, int64_t length, Version *scratch) {
+static void sort_versions(Statement *a, int64_t length, Statement *scratch) {
     for (int64_t at = 0; at < length; at += RUN) insertion_sort(a + at, length - at < RUN ? length - at : RUN);
     for (int64_t width = RUN; width < length; width *= 2) {
         for (int64_t at = 0; at + width < length; at += 2 * width) {
@@ -66,7 +66,7 @@ static void sort_versions(Version *a, int64_t length, Version *scratch) {
     }
 }
 
-static int sorted(const Version *a, int64_t length) {
+static int sorted(const Statement *a, int64_t length) {
     for (int64_t i = 1; i < length; i++) {
         if (order(&a[i - 1], &a[i]) > 0) return 0;
     }
@@ -74,7 +74,7 @@ static int sorted(const Version *a, int64_t length) {
 }
 
 /* Deal the rows out: the versions of entity k are at [first[k], first[k + 1]). Returns how many there are. */
-static int64_t deal(const Facts *facts, Version *versions, int64_t *first) {
+static int64_t deal(const Facts *facts, Statement *versions, int64_t *first) {
     memset(first, 0, (size_t)(facts->keys + 1) * sizeof *first);
     for (int64_t row = 0; row < facts->rows; row++) {
         if (visible(facts, row)) first[facts->key[row] + 1]++;
@@ -82,7 +82,7 @@ static int64_t deal(const Facts *facts, Version *versions, int64_t *first) {
     for (int64_t key = 0; key < facts->keys; key++) first[key + 1] += first[key];
     for (int64_t row = 0; row < facts->rows; row++) {
         if (!visible(facts, row)) continue;
-        Version *to = &versions[first[facts->key[row]]++];
+        Statement *to = &versions[first[facts->key[row]]++];
         to->event = facts->event[row];
         to->known = facts->known[row];
         to->seq = facts->seq[row];
@@ -96,20 +96,21 @@ static int64_t deal(const Facts *facts, Version *versions, int64_t *first) {
 
 static void write_block_bounds(Index *index) {
     for (int64_t event = 0; event < index->events; event++) {
-        int64_t block = event / EVENTS_PER_BLOCK, last = index->event_first[event + 1] - 1;
-        int64_t known = index->known[index->event_first[event]];
-        int64_t end = index->row[last] < 0 ? index->known[last] : INT64_MAX;
+        int64_t block = event / EVENTS_PER_BLOCK;
+        const Version *first = &index->version[index->event[event].first];
+        const Version *last = &index->version[index->event[event + 1].first - 1];
+        int64_t end = last->row < 0 ? last->known : INT64_MAX;
         int starts = event % EVENTS_PER_BLOCK == 0;
-        if (starts || known < index->block_known[block]) index->block_known[block] = known;
+        if (starts || first->known < index->block_known[block]) index->block_known[block] = first->known;
         if (starts || end > index->block_end[block]) index->block_end[block] = end;
     }
 }
 
 /* Write the sorted versions of one entity; returns how many twins it has, noting each with the first of its kind. */
-static int64_t emit(const Version *versions, int64_t length, Index *index, int64_t twins, int64_t room, int32_t *pairs) {
+static int64_t emit(const Statement *versions, int64_t length, Index *index, int64_t twins, int64_t room, int32_t *pairs) {
     int64_t found = 0, head = 0;
     for (int64_t i = 0; i < length; i++) {
-        const Version *version = &versions[i];
+        const Statement *version = &versions[i];
         if (i > 0 && order(&versions[head], version) == 0) {
             if (twins + found < room) {
                 pairs[2 * (twins + found)] = versions[head].row;
@@ -119,12 +120,10 @@ static int64_t emit(const Version *versions, int64_t length, Index *index, int64
             continue;
         }
         if (i == 0 || versions[head].event != version->event) {
-            index->event[index->events] = version->event;
-            index->event_first[index->events++] = (int32_t)index->versions;
+            index->event[index->events++] = (Event){version->event, index->versions};
         }
         head = i;
-        index->known[index->versions] = version->known;
-        index->row[index->versions++] = version->dead ? ~version->row : version->row;
+        index->version[index->versions++] = (Version){version->known, version->dead ? ~version->row : version->row};
     }
     return found;
 }
@@ -133,9 +132,9 @@ static int64_t emit(const Version *versions, int64_t length, Index *index, int64
  * `room` are in `pairs` as (row, row); an index with twins is not for reading. Returns -1 when memory is short. */
 PUBLIC int64_t vintner_index(const Facts *facts, Index *index, int32_t *pairs, int64_t room) {
     int64_t rows = facts->rows > 0 ? facts->rows : 1, twins = 0;
-    Version *versions = malloc((size_t)rows * sizeof *versions);
+    Statement *versions = malloc((size_t)rows * sizeof *versions);
     int64_t *first = malloc((size_t)(facts->keys + 1) * sizeof *first);
-    Version *scratch = NULL;
+    Statement *scratch = NULL;
     int64_t answer = -1;
     if (!versions || !first) goto done;
     deal(facts, versions, first);
@@ -151,10 +150,10 @@ PUBLIC int64_t vintner_index(const Facts *facts, Index *index, int32_t *pairs, i
         twins += emit(versions + first[key], length, index, twins, room, pairs);
     }
     index->key_first[facts->keys] = (int32_t)index->events;
-    index->event_first[index->events] = (int32_t)index->versions;
+    index->event[index->events] = (Event){INT64_MAX, index->versions};
     write_block_bounds(index);
     for (int64_t at = 0; index->system && at < index->versions; at++) {
-        int32_t row = index->row[at];
+        int64_t row = index->version[at].row;
         index->system[at] = facts->system[row < 0 ? ~row : row];
     }
     answer = twins;

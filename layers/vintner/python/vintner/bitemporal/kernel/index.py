@@ -166,7 +166,8 @@ class FactIndex:
 
     def ordered_rows(self) -> pa.Array:
         """Return the row (int32) of every version, in order of entity, event, knowledge and revision."""
-        signed = _array(pa.int32(), self.versions, self._row)
+        both = _array(pa.int64(), 2 * self.versions, self._version)
+        signed = both.take(pa.arange(1, 2 * self.versions, 2)).cast(pa.int32())
         return pc.if_else(pc.less(signed, 0), pc.bit_wise_not(signed), signed)
 
     def _empty(self, columns: Columns, *, per_row_system: bool) -> IndexStruct:
@@ -174,17 +175,15 @@ class FactIndex:
         blocks = rows // _EVENTS_PER_BLOCK + 1
         sizes = {
             "key_first": (columns.keys + 1) * 4,
-            "event": rows * 8,
-            "event_first": (rows + 1) * 4,
-            "known": rows * 8,
+            "event": (rows + 1) * 16,
+            "version": rows * 16,
             "system": rows * 8 if per_row_system else 0,
-            "row": rows * 4,
             "block_known": blocks * 8,
             "block_end": blocks * 8,
         }
         buffers = {name: _buffer(size) for name, size in sizes.items() if size or name != "system"}
         self._keep.extend(buffers.values())
-        self._row = buffers["row"]
+        self._version = buffers["version"]
         return IndexStruct(keys=columns.keys, **{name: buffer.address for name, buffer in buffers.items()})
 
     def _twins(self, facts: FactsStruct, found: int) -> pa.Table:

@@ -27,17 +27,27 @@ typedef struct {
     int64_t system_to;       /* leave out rows written later than this */
 } Facts;
 
+/* An event of an entity. Its versions are those from `first` to below the next event's. */
+typedef struct {
+    int64_t time;
+    int64_t first;
+} Event;
+
+/* A version of an event: when it became known, and its row, or the complement of its row when it is a tombstone. */
+typedef struct {
+    int64_t known;
+    int64_t row;
+} Version;
+
 /* The versions of a fact table in order: entity, event, knowledge, revision. */
 typedef struct {
     int64_t keys;
     int64_t events;
     int64_t versions;
     int32_t *key_first;    /* keys + 1: first event of each entity */
-    int64_t *event;        /* per event: its time */
-    int32_t *event_first;  /* events + 1: first version of each event */
-    int64_t *known;        /* per version: when it became known */
+    Event *event;          /* events + 1 */
+    Version *version;
     int64_t *system;       /* per version: when it was written; NULL unless asked for */
-    int32_t *row;          /* per version: its row, or the complement of its row when it is a tombstone */
     int64_t *block_known;  /* per block of events: no version of any is known before */
     int64_t *block_end;    /* per block of events: from here on each is known to be deleted for good */
 } Index;

@@ -47,7 +47,7 @@ class IndexStruct(Structure):
 
     _fields_: ClassVar[list[Any]] = [
         *((name, c_int64) for name in ("keys", "events", "versions")),
-        *((name, c_void_p) for name in ("key_first", "event", "event_first", "known", "system", "row")),
+        *((name, c_void_p) for name in ("key_first", "event", "version", "system")),
         *((name, c_void_p) for name in ("block_known", "block_end")),
     ]
 

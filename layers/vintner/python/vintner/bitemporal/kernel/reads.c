@@ -14,6 +14,7 @@
 #include "kernel.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int64_t minus(int64_t a, int64_t b) {
     int64_t answer;
@@ -21,21 +22,20 @@ static int64_t minus(int64_t a, int64_t b) {
 }
 
 /* The last event in [low, high) at or before `at`; every event before `low` is, so low - 1 when none in it is. */
-static int64_t last_by(const int64_t *event, int64_t low, int64_t high, int64_t at) {
+static int64_t last_by(const Event *event, int64_t low, int64_t high, int64_t at) {
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (event[middle] <= at) low = middle + 1;
+        if (event[middle].time <= at) low = middle + 1;
         else high = middle;
     }
     return low - 1;
 }
 
 /* The newest event of [first, end) at or before `at`, or first - 1, looked for from where the cursor stood. */
-static int64_t newest_by(const int64_t *event, int64_t first, int64_t end, int64_t from, int64_t at) {
-    if (from < first) from = first - 1;
-    else if (event[from] > at) return last_by(event, first, from, at);
+static int64_t newest_by(const Event *event, int64_t first, int64_t end, int64_t from, int64_t at) {
+    if (from >= first && event[from].time > at) return last_by(event, first, from, at);
     int64_t step = 1;
-    while (from + step < end && event[from + step] <= at) {
+    while (from + step < end && event[from + step].time <= at) {
         from += step;
         step *= 2;
     }
@@ -46,14 +46,14 @@ enum { FEW_VERSIONS = 16 };
 
 /* The version of an event that wins at the cuts, or -1. */
 static int64_t winner(const Index *index, int64_t event, int64_t known_to, int64_t system_to) {
-    int64_t low = index->event_first[event], at = index->event_first[event + 1] - 1;
-    if (index->system) {
-        while (at >= low && (index->known[at] > known_to || index->system[at] > system_to)) at--;
-    } else if (at - low < FEW_VERSIONS) {
-        while (at >= low && index->known[at] > known_to) at--;
-    } else {
-        at = last_by(index->known, low, at + 1, known_to);
+    const Version *version = index->version;
+    int64_t low = index->event[event].first, at = index->event[event + 1].first - 1;
+    while (!index->system && at - low > FEW_VERSIONS) {
+        int64_t middle = low + (at - low) / 2;
+        if (version[middle].known <= known_to) low = middle;
+        else at = middle - 1;
     }
+    while (at >= low && (version[at].known > known_to || (index->system && index->system[at] > system_to))) at--;
     return at >= low ? at : -1;
 }
 
@@ -64,23 +64,44 @@ typedef struct {
     int64_t known_to, system_to;
 } Cut;
 
-/* Place row `at` of the spine; returns 0 when its entity has no facts. */
-static int place(const Index *index, const Spine *spine, int64_t at, int64_t *cursors, Cut *cut) {
+static int32_t key_at(const Spine *spine, int64_t at) {
     int32_t code = spine->code[at];
-    int32_t key = code < 0 || !spine->key_of ? code : spine->key_of[code];
+    return code < 0 || !spine->key_of ? code : spine->key_of[code];
+}
+
+/* Per entity one after the newest event it was last asked for; at first, its first event. */
+static int32_t *new_cursors(const Index *index) {
+    int32_t *cursors = malloc((size_t)(index->keys + 1) * sizeof *cursors);
+    if (cursors) memcpy(cursors, index->key_first, (size_t)(index->keys + 1) * sizeof *cursors);
+    return cursors;
+}
+
+enum { SOON = 8, LATER = 16 };
+
+/* Have the memory fetched that rows a little further on will need: a spine in order of time jumps between entities. */
+static void look_ahead(const Index *index, const Spine *spine, int64_t at, const int32_t *cursors) {
+    if (at + LATER >= spine->rows) return;
+    int32_t later = key_at(spine, at + LATER), soon = key_at(spine, at + SOON);
+    if (later >= 0) __builtin_prefetch(&index->event[cursors[later]]);
+    if (soon >= 0) __builtin_prefetch(&index->version[index->event[cursors[soon]].first]);
+}
+
+/* Place row `at` of the spine; returns 0 when its entity has no facts. */
+static int place(const Index *index, const Spine *spine, int64_t at, int32_t *cursors, Cut *cut) {
+    int32_t key = key_at(spine, at);
     if (key < 0) return 0;
     int64_t known = spine->known ? spine->known[at] : spine->known_at;
     cut->first = index->key_first[key];
     cut->newest = newest_by(index->event, cut->first, index->key_first[key + 1], cursors[key] - 1, spine->time[at]);
     cut->known_to = minus(known, spine->delay);
     cut->system_to = spine->system ? spine->system[at] : INT64_MAX;
-    cursors[key] = cut->newest + 1;
+    cursors[key] = (int32_t)(cut->newest + 1);
     return 1;
 }
 
 /* The newest event in [first, at], not before `oldest`, that exists at the cut, with its row; or -1. */
 static int64_t newest_live(const Index *index, const Cut *cut, int64_t at, int64_t oldest, int32_t *row, int *deleted) {
-    while (at >= cut->first && index->event[at] >= oldest) {
+    while (at >= cut->first && index->event[at].time >= oldest) {
         if (at % EVENTS_PER_BLOCK == EVENTS_PER_BLOCK - 1) {
             int64_t block = at / EVENTS_PER_BLOCK;
             int unknown = cut->known_to < index->block_known[block];
@@ -92,8 +113,8 @@ static int64_t newest_live(const Index *index, const Cut *cut, int64_t at, int64
             }
         }
         int64_t version = winner(index, at, cut->known_to, cut->system_to);
-        if (version >= 0 && index->row[version] >= 0) {
-            *row = index->row[version];
+        if (version >= 0 && index->version[version].row >= 0) {
+            *row = (int32_t)index->version[version].row;
             return at;
         }
         if (version >= 0) *deleted = 1;
@@ -109,7 +130,7 @@ static int64_t oldest_valid(const Spine *spine, int64_t at) {
 /* Fill, per row of the spine, `row` and its bit in `valid`, and `reason` unless that is NULL. Returns how many have no
  * answer, or -1 when memory is short. */
 PUBLIC int64_t vintner_look_up(const Index *index, const Spine *spine, int32_t *row, uint8_t *valid, uint8_t *reason) {
-    int64_t *cursors = calloc((size_t)index->keys + 1, sizeof *cursors);
+    int32_t *cursors = new_cursors(index);
     int64_t nulls = 0;
     if (!cursors) return -1;
     for (int64_t at = 0; at < spine->rows; at++) {
@@ -117,9 +138,10 @@ PUBLIC int64_t vintner_look_up(const Index *index, const Spine *spine, int32_t *
         int64_t oldest = oldest_valid(spine, at), found = -1;
         int deleted = 0, code = NEVER_KNOWN;
         row[at] = 0;
+        look_ahead(index, spine, at, cursors);
         if (place(index, spine, at, cursors, &cut)) {
             found = newest_live(index, &cut, cut.newest, reason ? INT64_MIN : oldest, &row[at], &deleted);
-            if (found >= 0) code = index->event[found] >= oldest ? ANSWERED : EXPIRED;
+            if (found >= 0) code = index->event[found].time >= oldest ? ANSWERED : EXPIRED;
             else if (deleted) code = DELETED;
         }
         if (at % 8 == 0) valid[at / 8] = 0;
@@ -136,7 +158,7 @@ PUBLIC int64_t vintner_look_up(const Index *index, const Spine *spine, int32_t *
  * members, or -1 when memory is short. */
 PUBLIC int64_t vintner_windows(const Index *index, const Spine *spine, int64_t last, int64_t span, int64_t *offsets,
                                int32_t *members) {
-    int64_t *cursors = calloc((size_t)index->keys + 1, sizeof *cursors);
+    int32_t *cursors = new_cursors(index);
     int64_t total = 0;
     if (!cursors) return -1;
     for (int64_t at = 0; at < spine->rows; at++) {
@@ -164,8 +186,8 @@ PUBLIC int64_t vintner_windows(const Index *index, const Spine *spine, int64_t l
 PUBLIC int64_t vintner_vintage(const Index *index, int32_t *rows) {
     int64_t count = 0;
     for (int64_t event = 0; event < index->events; event++) {
-        int32_t row = index->row[index->event_first[event + 1] - 1];
-        if (row >= 0) rows[count++] = row;
+        int64_t row = index->version[index->event[event + 1].first - 1].row;
+        if (row >= 0) rows[count++] = (int32_t)row;
     }
     return count;
 }
@@ -176,9 +198,9 @@ PUBLIC int64_t vintner_next(const Index *index, int64_t after, int32_t *rows) {
     for (int64_t key = 0; key < index->keys; key++) {
         int64_t end = index->key_first[key + 1];
         for (int64_t event = last_by(index->event, index->key_first[key], end, after) + 1; event < end; event++) {
-            int32_t row = index->row[index->event_first[event + 1] - 1];
+            int64_t row = index->version[index->event[event + 1].first - 1].row;
             if (row < 0) continue;
-            rows[count++] = row;
+            rows[count++] = (int32_t)row;
             break;
         }
     }
