@@ -26,7 +26,7 @@ from vintner.bitemporal.clock import LATEST, before_us, cut_us, instant_us, inst
 from vintner.bitemporal.errors import FactTableError
 from vintner.bitemporal.kernel import Asking
 from vintner.bitemporal.model import ENTITY, EVENT_TIME
-from vintner.bitemporal.tabular import Tabular, table_of
+from vintner.bitemporal.tabular import Tabular, sift, table_of
 from vintner.bitemporal.versions import check_columns, versions_of
 
 
@@ -292,14 +292,14 @@ def _about(facts: pa.Table, keys: Sequence[str], *, entity: Any = None, event_ti
     check_columns(facts, keys)
     if event_time is not None:
         moment = pa.scalar(instant_us(event_time, field=EVENT_TIME), pa.int64())
-        facts = facts.filter(pc.equal(instants_us(facts[EVENT_TIME], field=EVENT_TIME), moment))
+        facts = sift(facts, pc.equal(instants_us(facts[EVENT_TIME], field=EVENT_TIME), moment))
     if entity is None:
         return facts
     values = (entity,) if len(keys) == 1 else tuple(entity)
     if len(values) != len(keys):
         raise FactTableError(column=keys[0], problem=f"has keys {', '.join(keys)} and the entity is {entity!r}")
     for name, value in zip(keys, values, strict=True):
-        facts = facts.filter(pc.equal(_plain(facts[name]), pa.scalar(value)))
+        facts = sift(facts, pc.equal(_plain(facts[name]), pa.scalar(value)))
     return facts
 
 

@@ -29,7 +29,7 @@ from vintner.bitemporal.keys import Entities, Spelling, number
 from vintner.bitemporal.model import INGESTED_AT, KNOWLEDGE_TIME, OP
 from vintner.bitemporal.source import FactSource, check_outputs
 from vintner.bitemporal.spine import TIME, Cut, Spine, spine_of
-from vintner.bitemporal.tabular import Tabular, fetch, flat, table_of
+from vintner.bitemporal.tabular import Tabular, fetch, flat, rows_of, sift, table_of
 from vintner.bitemporal.versions import check_columns, tombstones
 
 BUCKETS: Final = 64
@@ -120,7 +120,8 @@ def _bucket_by_bucket(
         start += len(rows)
         if len(rows):
             one = replace(source, facts=kept.bucket(bucket))
-            parts.append(as_of_join(asking.take(rows), [one], **cuts).select([field.name for field in source.fields]))
+            answer = as_of_join(rows_of(asking, rows), [one], **cuts)
+            parts.append(answer.select([field.name for field in source.fields]))
     place = pc.inverse_permutation(order.cast(pa.int64()))
     answers: list[Any] = []
     for field in source.fields:
@@ -160,7 +161,7 @@ class _Wanted:
         for name, to in ((KNOWLEDGE_TIME, self.known_to), (INGESTED_AT, self.system_to)):
             if to != LATEST:
                 seen = pc.and_(seen, pc.less_equal(instants_us(facts[name], field=name), pa.scalar(to, pa.int64())))
-        return facts.filter(seen)
+        return sift(facts, seen)
 
     def buckets(self, asked: Spine, source: FactSource) -> pa.Array:
         """Return the bucket of each row of the spine; rows that name no entity go to the first."""
@@ -208,7 +209,7 @@ class _Kept:
                 self._writers.append(self._stack.enter_context(pa.ipc.new_stream(sink, self._schema)))
         facts = self.whole()
         self._pieces, self._bytes = [], 0
-        facts = facts.take(pc.sort_indices(facts, sort_keys=[(_BUCKET, "ascending")]))
+        facts = rows_of(facts, pc.sort_indices(facts[_BUCKET]))
         start = 0
         for one in facts[_BUCKET].value_counts().to_pylist():
             self._writers[one["values"]].write_table(facts.slice(start, one["counts"]))

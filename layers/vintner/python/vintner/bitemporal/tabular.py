@@ -51,6 +51,18 @@ def fetch(column: Any, rows: pa.Array) -> Any:
     return column.take(rows)
 
 
+def rows_of(table: pa.Table, rows: pa.Array) -> pa.Table:
+    """Return these rows of a table, whatever the types of its columns."""
+    return pa.Table.from_arrays([fetch(flat(column), rows) for column in table.columns], schema=table.schema)
+
+
+def sift(table: pa.Table, mask: Any) -> pa.Table:
+    """Return the rows of a table for which ``mask`` is true."""
+    if any(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind) for kind in table.schema.types):
+        return rows_of(table, pc.indices_nonzero(pc.fill_null(flat(mask), False)))
+    return table.filter(mask)
+
+
 def reason_text(reasons: pa.Array) -> pa.Array:
     """Return the kernel's reasons (uint8) as text: null, never_known, deleted, expired."""
     return _REASONS.take(reasons)

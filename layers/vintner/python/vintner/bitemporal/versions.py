@@ -34,7 +34,7 @@ from vintner.bitemporal.model import (
     Operation,
     version_key,
 )
-from vintner.bitemporal.tabular import fetch, flat
+from vintner.bitemporal.tabular import fetch, flat, rows_of
 
 LINEAGE: Final = ("source", "record_id")
 """Columns that say where a row came from, not what it says: two deliveries of one version differ in them."""
@@ -65,8 +65,7 @@ class Versions:
 
     def take(self, rows: pa.Array) -> pa.Table:
         """Return these rows of the facts."""
-        columns = [fetch(flat(column), rows) for column in self.facts.columns]
-        return pa.Table.from_arrays(columns, schema=self.facts.schema)
+        return rows_of(self.facts, rows)
 
 
 def versions_of(
