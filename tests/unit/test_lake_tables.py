@@ -81,7 +81,7 @@ def list_files(location):
 def test_migration_makes_every_declared_table_and_then_nothing_more(catalog, tmp_path):
     changes = migrate(catalog, DATABASE, str(tmp_path), DATASETS.values())
     assert [(change.table, change.what) for change in changes] == [
-        (name, "created") for name in [*DATASETS, "quarantine"]
+        (name, "created") for name in [*DATASETS, "quarantine", "revisions"]
     ]
     assert migrate(catalog, DATABASE, str(tmp_path), DATASETS.values()) == []
     for declared in declarations(DATASETS.values()):

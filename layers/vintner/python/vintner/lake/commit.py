@@ -55,7 +55,9 @@ class Change:
     parent
         The parent of that snapshot; None for the first of a table.
     rows
-        Rows of the table's schema that it adds.
+        Rows of the table's schema that it adds; None adds nothing to what the parent holds.
+    schema_id
+        The schema the snapshot is read with; the table's current one if None.
     out, put
         Data files it takes out and puts in instead; the parent must be the head of main.
     branches, tags
@@ -69,6 +71,7 @@ class Change:
     summary: Mapping[str, str] | None = None
     parent: int | None = None
     rows: pa.Table | None = None
+    schema_id: int | None = None
     out: tuple[DataFile, ...] = ()
     put: tuple[DataFile, ...] = ()
     branches: Mapping[str, int | None] = field(default_factory=dict)
@@ -87,11 +90,11 @@ Plan = Callable[[Table], tuple["Change | None", Result]]
 """Given the present table: what to commit (None: nothing), and what the caller wants to know of the plan."""
 
 
-def append(table: Table, rows: pa.Table | None, summary: Mapping[str, str], *, branch: str = MAIN_BRANCH) -> Change:
-    """Return the change that appends rows (None: an empty snapshot) to a branch of the table as loaded."""
-    head = table.metadata.snapshot_by_name(branch)
+def append(table: Table, rows: pa.Table, summary: Mapping[str, str]) -> Change:
+    """Return the change that appends rows to main of the table as loaded."""
+    head = table.current_snapshot()
     parent = head.snapshot_id if head is not None else None
-    return Change(summary=summary, parent=parent, rows=rows, branches={branch: NEW})
+    return Change(summary=summary, parent=parent, rows=rows, branches={MAIN_BRANCH: NEW})
 
 
 def commit_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable[[float], None] = time.sleep) -> Result:
@@ -158,7 +161,7 @@ def _stage(table: Table, change: Change) -> Staged | None:
     if change.out:
         assert change.parent is not None, "there is nothing to replace in a table without snapshots"  # noqa: S101
         return stage_swap(table, change.parent, change.summary, out=change.out, put=change.put)
-    return stage(table, change.parent, change.summary, change.rows)
+    return stage(table, change.parent, change.summary, change.rows, schema_id=change.schema_id)
 
 
 def _updates(change: Change, staged: Staged | None) -> tuple[TableUpdate, ...]:

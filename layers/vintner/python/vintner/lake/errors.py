@@ -55,6 +55,65 @@ class ExpiredRevisionError(VintnerError, LookupError):
     """A read is pinned to a state of the table whose snapshot has been expired."""
 
     template = (
-        "table {table}: the snapshot of {revision} has been expired, the oldest left is of {oldest}; "
+        "table {table}: the snapshot of {revision} has been expired (kept: {oldest}); "
         "read at a tagged revision, or cut by ingested_to, which outlives snapshots"
     )
+
+
+class DraftNameError(VintnerError, ValueError):
+    """A draft has a name that cannot be part of a branch."""
+
+    template = (
+        "draft {draft!r}: use small letters, digits, '.', '_' and '-', at most 80, beginning with none of the marks"
+    )
+
+
+class DraftConflictError(VintnerError, ValueError):
+    """Rows of a draft contradict each other or what the table holds. Nothing was written."""
+
+    template = (
+        "draft {draft} of {dataset}: {conflicts} rows have a version key that is there with other values, the first "
+        "{first}; facts never change: state the correction with a later knowledge_time or a higher revision_seq"
+    )
+
+
+class DraftMissingError(VintnerError, LookupError):
+    """There is no such draft: it was never begun, or it was abandoned."""
+
+    template = "dataset {dataset} has no draft {draft}; it has {known}"
+
+
+class DraftPublishedError(VintnerError):
+    """A draft of this name has been published already."""
+
+    template = "draft {draft} of {dataset} was published as {tag}; give the next one another name"
+
+
+class DraftChangedError(VintnerError):
+    """A draft is not what was audited any more."""
+
+    template = "draft {draft} of {dataset} was written to since it was audited; audit it again"
+
+
+class DraftRefusedError(VintnerError):
+    """The audit of a draft found what may not be published."""
+
+    template = "draft {draft} of {dataset} may not be published: {findings}; abandon it, or mend what wrote it"
+
+
+class MainMovedError(VintnerError):
+    """Main has been committed to since a draft was begun, so it cannot be fast-forwarded."""
+
+    template = "main of {dataset} has moved since draft {draft} was begun; rebase the draft and audit it again"
+
+
+class RevisionContentError(VintnerError):
+    """A revision no longer says what it said when it was published."""
+
+    template = "revision {tag} of {dataset} has the content {found} and was published as {recorded}; restore its files"
+
+
+class RevisionRecordError(VintnerError):
+    """The chain of revision records is broken: a record was changed, removed or put in between."""
+
+    template = "revision record {sequence} ({dataset} {tag}): {problem}; compare the table `revisions` with a backup"

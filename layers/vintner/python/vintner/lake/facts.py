@@ -22,7 +22,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.table import Table
-from pyiceberg.table.refs import MAIN_BRANCH
 
 from vintner.bitemporal.model import INGESTED_AT, INSTANT, KNOWLEDGE_TIME
 from vintner.lake.commit import Change, append, commit_once
@@ -44,7 +43,6 @@ def land_facts(
     *,
     checkpoints: Mapping[str, int],
     clock: Clock,
-    branch: str = MAIN_BRANCH,
     wait: Callable[[float], None] = time.sleep,
 ) -> Judgement:
     """Land a batch of validated facts exactly once.
@@ -60,8 +58,6 @@ def land_facts(
         Last sequence number of the batch by ``stream/shard``.
     clock
         The store's clock, never the sender's.
-    branch
-        Where they are landed, and judged.
 
     Returns
     -------
@@ -76,10 +72,11 @@ def land_facts(
     batch = as_batch(dataset, facts)
 
     def plan(table: Table) -> tuple[Change | None, Judgement]:
-        ledger = Ledger.of(table, table.metadata.snapshot_by_name(branch))
-        judged = judge(dataset, batch, held_versions(table, branch, dataset, batch, ledger))
+        head = table.current_snapshot()
+        ledger = Ledger.of(table, head)
+        judged = judge(dataset, batch, held_versions(table, head, dataset, batch, ledger))
         stamp = ledger.stamp(clock())
-        return _plan(table, dataset, _stamped(judged, stamp), ledger, checkpoints, branch, stamp)
+        return _plan(table, dataset, stamped(judged, stamp), ledger, checkpoints, stamp)
 
     return commit_once(load, plan, wait=wait)
 
@@ -110,10 +107,10 @@ def restore_facts(
     )
 
     def plan(table: Table) -> tuple[Change | None, Judgement]:
-        ledger = Ledger.of(table)
-        judged = judge(dataset, batch, held_versions(table, MAIN_BRANCH, dataset, batch, ledger))
-        latest = pc.max(judged.kept[INGESTED_AT]).as_py()
-        return _plan(table, dataset, judged, ledger, {}, MAIN_BRANCH, latest)
+        head = table.current_snapshot()
+        ledger = Ledger.of(table, head)
+        judged = judge(dataset, batch, held_versions(table, head, dataset, batch, ledger))
+        return _plan(table, dataset, judged, ledger, {}, pc.max(judged.kept[INGESTED_AT]).as_py())
 
     return commit_once(load, plan, wait=wait)
 
@@ -135,7 +132,6 @@ def _plan(
     judged: Judgement,
     ledger: Ledger,
     checkpoints: Mapping[str, int],
-    branch: str,
     stamp: datetime | None,
 ) -> tuple[Change | None, Judgement]:
     fresh = sum(_is_new(record_id, ledger) for record_id in judged.duplicates[RECORD_ID].to_pylist())
@@ -149,18 +145,18 @@ def _plan(
         known_to=pc.max(judged.kept[KNOWLEDGE_TIME]).as_py(),
     )
     rows = sorted_by(judged.kept, dataset.sort_names)
-    return append(table, rows, advanced.summary(), branch=branch), judged
+    return append(table, rows, advanced.summary()), judged
 
 
-def _stamped(judged: Judgement, stamp: datetime) -> Judgement:
+def stamped(judged: Judgement, stamp: datetime) -> Judgement:
     """Return a judgement whose new rows carry a stamp; those that were there keep theirs."""
 
-    def stamped(rows: pa.Table) -> pa.Table:
+    def filled(rows: pa.Table) -> pa.Table:
         at = rows.schema.get_field_index(INGESTED_AT)
         instant = pa.scalar(stamp, INSTANT)
         return rows.set_column(at, rows.schema.field(at), pc.fill_null(rows[INGESTED_AT], instant))
 
-    return replace(judged, kept=stamped(judged.kept), held=stamped(judged.held))
+    return replace(judged, kept=filled(judged.kept), held=filled(judged.held))
 
 
 def _is_new(record_id: str, ledger: Ledger) -> bool:

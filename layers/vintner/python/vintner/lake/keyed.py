@@ -75,6 +75,33 @@ def members(rows: pa.Table, of: pa.Table, names: Sequence[str]) -> pa.Array:
     return pc.is_in(number.slice(0, rows.num_rows), value_set=number.slice(rows.num_rows))
 
 
+def last_of_each(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return the last row of each key, of a table that is sorted by these columns first.
+
+    Examples
+    --------
+    >>> last_of_each(pa.table({"k": [1, 1, 2], "v": [1, 2, 3]}), ["k"])["v"].to_pylist()
+    [2, 3]
+    """
+    heads = _heads(table, pa.arange(0, table.num_rows), names)
+    if not len(heads):
+        return table
+    return table.filter(pa.concat_arrays([heads.slice(1), pa.array([True])]))
+
+
+def places(rows: pa.Table, among: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Return, per row, where its key stands in another table whose keys are distinct (int64; null: nowhere).
+
+    Examples
+    --------
+    >>> places(pa.table({"k": [3, 1, 2]}), pa.table({"k": [1, 3]}), ["k"]).to_pylist()
+    [1, 0, None]
+    """
+    keys = list(names)
+    number, _ = numbers(pa.concat_tables([rows.select(keys), among.select(keys)]), keys)
+    return pc.index_in(number.slice(0, rows.num_rows), value_set=number.slice(rows.num_rows)).cast(pa.int64())
+
+
 def _order(table: pa.Table, names: Sequence[str]) -> pa.Array:
     keys = pa.table({name: storage(table[name]) for name in names})
     return pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in names]).cast(pa.int64())

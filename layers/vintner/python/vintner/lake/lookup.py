@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 
 from vintner.bitemporal.model import EVENT_TIME, INSTANT, KNOWLEDGE_TIME
 from vintner.lake.conform import conform
@@ -32,15 +33,17 @@ MANY: Final = 200
 """Above this many entities a look-up goes by their span: no file is left out by a longer list."""
 
 
-def held_versions(table: Table, branch: str, dataset: Dataset, batch: pa.Table, ledger: Ledger) -> pa.Table:
-    """Return the rows at the head of a branch that share a version key with a batch.
+def held_versions(table: Table, head: Snapshot | None, dataset: Dataset, batch: pa.Table, ledger: Ledger) -> pa.Table:
+    """Return the rows of a snapshot that share a version key with a batch.
 
     Parameters
     ----------
+    head
+        The snapshot; None holds nothing.
     batch
         Rows with the columns of the version key.
     ledger
-        The ledger of the head of the branch.
+        The ledger of the snapshot.
 
     Returns
     -------
@@ -48,7 +51,6 @@ def held_versions(table: Table, branch: str, dataset: Dataset, batch: pa.Table, 
         Rows of the dataset's schema, in no order.
     """
     none = dataset.schema.empty_table()
-    head = table.metadata.snapshot_by_name(branch)
     if head is None or ledger.known_to is None:
         return none
     suspects = batch.filter(pc.less_equal(batch[KNOWLEDGE_TIME], pa.scalar(ledger.known_to, INSTANT)))
@@ -78,6 +80,14 @@ def around(dataset: Dataset, batch: pa.Table) -> BooleanExpression:
         bounds += _span(clock, batch[clock])
     for key in dataset.keys:
         bounds += _named(key.name, batch[key.name])
+    return every(bounds)
+
+
+def around_facts(dataset: Dataset, rows: pa.Table) -> BooleanExpression:
+    """Return a filter that every version of a fact that is among the rows passes, whenever it was known."""
+    bounds = [*_span(EVENT_TIME, rows[EVENT_TIME])]
+    for key in dataset.keys:
+        bounds += _named(key.name, rows[key.name])
     return every(bounds)
 
 

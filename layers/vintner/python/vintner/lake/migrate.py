@@ -25,6 +25,8 @@ from vintner.lake.errors import SchemaChangeError
 from vintner.lake.model import Dataset
 from vintner.lake.quarantine import TABLE as QUARANTINE
 from vintner.lake.quarantine import quarantine_partitioning, quarantine_schema
+from vintner.lake.revisions.records import TABLE as REVISIONS
+from vintner.lake.revisions.records import revisions_partitioning, revisions_schema
 from vintner.lake.schema import TABLE_PROPERTIES, dataset_schema, partition_spec, sort_order
 
 
@@ -48,11 +50,14 @@ class TableChange:
 
 
 def declarations(datasets: Iterable[Dataset]) -> list[TableDeclaration]:
-    """Return the tables of these datasets, and the quarantine."""
+    """Return the tables of these datasets, the quarantine, and the revisions."""
     tables = [_of_dataset(dataset) for dataset in datasets]
-    schema = quarantine_schema()
-    spec = quarantine_partitioning(schema)
-    return [*tables, TableDeclaration(QUARANTINE, schema, spec, UNSORTED_SORT_ORDER, TABLE_PROPERTIES)]
+    for name, schema, partitioning in (
+        (QUARANTINE, quarantine_schema(), quarantine_partitioning),
+        (REVISIONS, revisions_schema(), revisions_partitioning),
+    ):
+        tables.append(TableDeclaration(name, schema, partitioning(schema), UNSORTED_SORT_ORDER, TABLE_PROPERTIES))
+    return tables
 
 
 def migrate(catalog: Catalog, database: str, warehouse: str, datasets: Iterable[Dataset]) -> list[TableChange]:

@@ -126,12 +126,12 @@ def _at_time(table: Table, instant: datetime) -> Snapshot:
             raise UnknownRevisionError(
                 table=name, revision=instant.isoformat(), known=f"nothing before {_first(table)}"
             )
-        raise ExpiredRevisionError(table=name, revision=instant.isoformat(), oldest=_first(table))
+        raise ExpiredRevisionError(table=name, revision=instant.isoformat(), oldest=f"from {_first(table)}")
     place = past[-1]
     found = table.metadata.snapshot_by_id(log[place].snapshot_id)
     after = table.metadata.snapshot_by_id(log[place + 1].snapshot_id) if place + 1 < len(log) else None
     if found is None or (after is not None and not _follows(table, after, found)):
-        raise ExpiredRevisionError(table=name, revision=instant.isoformat(), oldest=_first(table))
+        raise ExpiredRevisionError(table=name, revision=instant.isoformat(), oldest=f"from {_first(table)}")
     return found
 
 

@@ -20,7 +20,7 @@ from pyiceberg.io.pyarrow import _check_pyarrow_schema_compatible, _dataframe_to
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.update import TableUpdate
+from pyiceberg.table.update import AddSnapshotUpdate, TableUpdate
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 _STALE: Final = "older than last sequence number"
@@ -51,12 +51,19 @@ def write_files(table: Table, rows: pa.Table) -> list[DataFile]:
     return list(_dataframe_to_data_files(table_metadata=table.metadata, df=rows, io=table.io)) if len(rows) else []
 
 
-def stage(table: Table, parent: int | None, summary: Mapping[str, str], rows: pa.Table | None) -> Staged:
+def stage(
+    table: Table,
+    parent: int | None,
+    summary: Mapping[str, str],
+    rows: pa.Table | None,
+    *,
+    schema_id: int | None = None,
+) -> Staged:
     """Write data files and manifests of a snapshot that adds rows (None: nothing) to its parent's."""
     producer = _Unchanging(table).update_snapshot(snapshot_properties=dict(summary), branch=None).merge_append()
     for file in write_files(table, rows) if rows is not None else ():
         producer.append_data_file(file)
-    return _staged(producer, parent)
+    return _staged(producer, parent, schema_id)
 
 
 def stage_swap(
@@ -74,10 +81,13 @@ def stage_swap(
     return _staged(producer, parent)
 
 
-def _staged(producer: _SnapshotProducer[Any], parent: int | None) -> Staged:
+def _staged(producer: _SnapshotProducer[Any], parent: int | None, schema_id: int | None = None) -> Staged:
     producer._parent_snapshot_id = parent
-    updates, _ = producer._commit()
-    return Staged(producer.snapshot_id, tuple(updates), producer)
+    (added,), _ = producer._commit()
+    assert isinstance(added, AddSnapshotUpdate)  # noqa: S101 - all that a producer without a branch asks for
+    if schema_id is not None:
+        added = added.model_copy(update={"snapshot": added.snapshot.model_copy(update={"schema_id": schema_id})})
+    return Staged(producer.snapshot_id, (added,), producer)
 
 
 def swap(table: Table, requirements: tuple[Any, ...], updates: tuple[TableUpdate, ...]) -> Exception | None:
