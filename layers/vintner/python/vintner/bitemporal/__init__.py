@@ -1,6 +1,7 @@
 """Facts with three clocks, and reads of them at a point in time."""
 
-from vintner.bitemporal.audit import FINDING_FIELDS, LeakReport, audit_leaks
+from vintner.bitemporal.audit import audit_cells, audit_leaks
+from vintner.bitemporal.content import content_hash
 from vintner.bitemporal.errors import (
     FactSourceError,
     FactTableError,
@@ -8,6 +9,7 @@ from vintner.bitemporal.errors import (
     SpineTableError,
     VersionConflictError,
 )
+from vintner.bitemporal.findings import FINDING_FIELDS, LeakReport
 from vintner.bitemporal.join import as_of_join
 from vintner.bitemporal.kernel import KernelMissingError
 from vintner.bitemporal.model import (
@@ -63,7 +65,9 @@ __all__ = [
     "as_of",
     "as_of_join",
     "as_of_join_streamed",
+    "audit_cells",
     "audit_leaks",
+    "content_hash",
     "exact",
     "fact_schema",
     "history",

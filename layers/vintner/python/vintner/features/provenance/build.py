@@ -24,11 +24,11 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 
 from vintner.bitemporal.content import content_of
 from vintner.bitemporal.join import as_of_join
+from vintner.bitemporal.matching import agreeing
 from vintner.bitemporal.model import ENTITY
 from vintner.bitemporal.source import FactSource
 from vintner.bitemporal.spine import TIME
 from vintner.features.provenance.errors import ManifestInvalidError, NotRebuildableError, PinnedRowsChangedError
-from vintner.features.provenance.matching import agreeing
 from vintner.features.provenance.model import (
     At,
     Cut,

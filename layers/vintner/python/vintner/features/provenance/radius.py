@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from vintner.bitemporal.clock import LATEST, instant_us, instants_us, span_us
 from vintner.bitemporal.compare import same
+from vintner.bitemporal.matching import agreeing, numbered
 from vintner.bitemporal.model import ENTITY, EVENT_TIME, INSTANT, KNOWLEDGE_TIME
 from vintner.bitemporal.source import FactSource
 from vintner.bitemporal.spine import TIME
@@ -39,7 +40,6 @@ from vintner.features.provenance.build import (
     spine_keys,
 )
 from vintner.features.provenance.errors import ManifestCycleError
-from vintner.features.provenance.matching import agreeing, numbered
 from vintner.features.provenance.model import DerivedColumn, Manifest, PinnedSource, by_name
 from vintner.features.provenance.report import (
     CHANGE_FIELDS,

@@ -31,10 +31,10 @@ import pyarrow.compute as pc
 
 from vintner.bitemporal.clock import EARLIEST
 from vintner.bitemporal.compare import canonical
+from vintner.bitemporal.matching import agreeing, numbered
 from vintner.bitemporal.model import EVENT_TIME, INGESTED_AT, INSTANT, KNOWLEDGE_TIME, OP, REVISION_SEQ, version_key
 from vintner.bitemporal.reads import vintage
 from vintner.bitemporal.versions import LINEAGE, check_columns
-from vintner.features.provenance.matching import agreeing, numbered
 from vintner.lake.model import Dataset
 
 if TYPE_CHECKING:
