@@ -166,6 +166,13 @@ def _sequence(node: exp.GenerateSeries) -> exp.Expr:
     return cast(node, "DATE[]") if family is Family.DATE else node
 
 
+def _from_utf8(node: exp.Decode) -> exp.Expr:
+    """Bytes that are no UTF-8 are an error here, where Trino puts a replacement character."""
+    if node.args["charset"].name.lower() != "utf-8" or node.args.get("replace"):
+        raise refuse("from_utf8 with a replacement", "leave it out")
+    return call("decode", node.this)
+
+
 def _json_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
     return call("trino_json_scalar", node.this, str(node.expression.name or node.expression.sql("trino").strip("'")))
 
@@ -216,9 +223,11 @@ MENDED: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Bracket: _element,
         exp.Cast: translate_cast,
         exp.Ceil: _whole,
+        exp.Decode: _from_utf8,
         exp.Div: _divide,
         exp.Floor: _whole,
         exp.GenerateSeries: _sequence,
+        exp.HexString: lambda node: call("unhex", node.name),
         exp.JSONExtractScalar: _json_scalar,
         exp.Log: _logarithm,
         exp.Max: _single,

@@ -13,6 +13,7 @@ from tests.behaviour.athena_runner import LaptopAthenaRunner
 from tests.behaviour.checks import check_many_worlds, check_thrown_world, check_worked_example
 from tests.behaviour.duckdb_runner import DuckDbRunner
 from tests.behaviour.engines import LibraryEngine, SqlEngine
+from tests.behaviour.literals import check_literals
 from tests.behaviour.values import check_gaps, check_values
 
 quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,3 +77,11 @@ def test_duckdb_hands_on_every_type(duckdb_runner: DuckDbRunner) -> None:
 def test_the_laptops_athena_hands_on_every_type(athena_runner: LaptopAthenaRunner) -> None:
     check_values(athena_runner)
     check_gaps(athena_runner)
+
+
+def test_duckdb_takes_values_for_values(duckdb_runner: DuckDbRunner) -> None:
+    check_literals(duckdb_runner)
+
+
+def test_the_laptops_athena_takes_values_for_values(athena_runner: LaptopAthenaRunner) -> None:
+    check_literals(athena_runner)
