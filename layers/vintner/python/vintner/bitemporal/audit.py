@@ -182,7 +182,8 @@ def _findings(
         known, verdict = pa.nulls(len(at), pa.int64()), pa.repeat(REASON, len(at))
     else:
         known, verdict = _first_known(rows, value, cuts, source, column)
-    lead = pc.subtract(known, cuts["known"].combine_chunks())
+    # A cut before all calendars is as good as one long ago, and the difference fits.
+    lead = pc.subtract(known, pc.max_element_wise(flat(cuts["known"]), pa.scalar(EARLIEST // 2, pa.int64())))
     columns = {
         "position": at.cast(pa.int64()),
         "entity": _entities(rows, source.spine_names),
