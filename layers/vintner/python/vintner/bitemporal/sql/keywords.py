@@ -7,7 +7,7 @@ from typing import Final
 _WORDS: Final = """
 all alter analyse analyze and anti any array as asc asof asymmetric at auto between bigint bit blob boolean both
 by call case cast char character check coalesce collate collation column columns commit concurrently constraint
-create cross cube current date day deallocate dec decimal default deferrable delete desc describe distinct drop
+create cross cube current date day deallocate dec decimal default deferrable delete desc describe distinct do drop
 else end escape except execute exists extract false fetch filter float for foreign freeze from full function
 generated glob grant group grouping grouping_id grouping_sets having hour ilike in initially inner inout insert
 int integer intersect interval into is isnull join json_array json_exists json_object json_query json_table
