@@ -35,7 +35,10 @@ from vintner.bitemporal.versions import check_columns, tombstones
 BUCKETS: Final = 64
 """Into how many parts facts are dealt: a bucket of a table ten times the memory given still fits."""
 
-DEFAULT_MEMORY: Final = 1 << 30
+PORTION: Final = 1_000_000
+"""How many rows of a source are looked at together."""
+
+DEFAULT_MEMORY: Final = 1 << 29
 
 _BUCKET: Final = "bucket"
 
@@ -95,12 +98,12 @@ def as_of_join_streamed(
 def _answers(
     table: pa.Table, asked: Spine, source: FactSource, cuts: dict[str, Cut], memory: int, folder: Path | None
 ) -> list[Any]:
-    wanted = _Wanted.of(asked, source, table)
+    wanted = _Wanted.by(asked, source, table)
     asking = table.select(list(dict.fromkeys([TIME, *source.spine_names, *_named(cuts)])))
     with ExitStack() as stack:
         kept = _Kept(memory, folder, stack, wanted.schema)
-        for batch in _batches(source):
-            kept.add(wanted.of_batch(batch))
+        for portion in _portions(source):
+            kept.add(wanted.of(portion))
         if not kept.spilled:
             facts = kept.whole().drop_columns([_BUCKET])
             whole = as_of_join(asking, [replace(source, facts=facts)], **cuts)
@@ -142,7 +145,7 @@ class _Wanted:
     system_to: int
 
     @classmethod
-    def of(cls, asked: Spine, source: FactSource, table: pa.Table) -> _Wanted:
+    def by(cls, asked: Spine, source: FactSource, table: pa.Table) -> _Wanted:
         check_columns(source.schema.empty_table(), source.keys)
         named = table.select(list(dict.fromkeys(source.spine_names))).drop_null()
         entities, _ = number(named, source.spine_names, in_order=False)
@@ -151,8 +154,8 @@ class _Wanted:
         known_to = before_us(asked.newest_known, span_us(source.delay, field="delay"))
         return cls(entities, schema, tuple(source.keys), known_to, asked.newest_system)
 
-    def of_batch(self, batch: pa.RecordBatch) -> pa.Table:
-        facts = pa.Table.from_batches([batch])
+    def of(self, facts: pa.Table) -> pa.Table:
+        """Return the rows the join can need, each with its bucket."""
         check_columns(facts, self.keys)
         tombstones(facts[OP])
         bucket = _buckets(Spelling({name: facts[name] for name in self.keys}), self.keys, self.entities)
@@ -185,7 +188,7 @@ class _Kept:
     def add(self, facts: pa.Table) -> None:
         self._pieces.append(facts)
         self._bytes += facts.nbytes
-        if self._bytes > self._memory or (self.spilled and self._bytes > self._memory // 4):
+        if self.spilled or self._bytes > self._memory:
             self._spill()
 
     def whole(self) -> pa.Table:
@@ -207,18 +210,27 @@ class _Kept:
             for number in range(BUCKETS):
                 sink = self._stack.enter_context(pa.OSFile(str(self._place / str(number)), "wb"))
                 self._writers.append(self._stack.enter_context(pa.ipc.new_stream(sink, self._schema)))
-        facts = self.whole()
-        self._pieces, self._bytes = [], 0
-        facts = rows_of(facts, pc.sort_indices(facts[_BUCKET]))
-        start = 0
-        for one in facts[_BUCKET].value_counts().to_pylist():
-            self._writers[one["values"]].write_table(facts.slice(start, one["counts"]))
-            start += one["counts"]
+        while self._pieces:  # one piece at a time: sorting all at once would hold them twice more
+            facts = self._pieces.pop().cast(self._schema)
+            facts = rows_of(facts, pc.sort_indices(facts[_BUCKET]))
+            start = 0
+            for one in facts[_BUCKET].value_counts().to_pylist():
+                self._writers[one["values"]].write_table(facts.slice(start, one["counts"]))
+                start += one["counts"]
+        self._bytes = 0
 
 
-def _batches(source: FactSource) -> Iterator[pa.RecordBatch]:
+def _portions(source: FactSource) -> Iterator[pa.Table]:
+    """Yield the facts in portions of some size: looking entities up has a cost per portion."""
     facts = source.facts
-    yield from facts if isinstance(facts, pa.RecordBatchReader) else source.table.to_batches()
+    waiting: list[pa.RecordBatch] = []
+    for batch in facts if isinstance(facts, pa.RecordBatchReader) else source.table.to_batches():
+        waiting.append(batch)
+        if sum(one.num_rows for one in waiting) >= PORTION:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _buckets(spelling: Spelling, names: Sequence[str], entities: Entities) -> pa.Array:
