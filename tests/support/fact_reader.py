@@ -26,7 +26,7 @@ class MemoryFacts:
         self,
         dataset: Dataset,
         *,
-        entities: Collection[str] | None = None,
+        entities: Collection[Any] | None = None,
         known_to: datetime | None = None,
         ingested_to: datetime | None = None,
         revision: Any = None,
@@ -34,7 +34,10 @@ class MemoryFacts:
         """Return versions as :meth:`vintner.lake.FactReader.read` does."""
         table = (self.tables if revision is None else self.revisions[revision])[dataset.name]
         if entities is not None:
-            table = table.filter(pc.is_in(table["entity"], value_set=pa.array(list(entities), pa.string())))
+            names = dataset.key_names
+            wanted = set(entities) if len(names) > 1 else {(entity,) for entity in entities}
+            rows = zip(*(table[name].to_pylist() for name in names), strict=True)
+            table = table.filter(pa.array([row in wanted for row in rows], pa.bool_()))
         for name, bound in (("knowledge_time", known_to), ("ingested_at", ingested_to)):
             if bound is not None:
                 table = table.filter(pc.less_equal(table[name], pa.scalar(bound, INSTANT)))

@@ -327,6 +327,7 @@ def test_several_keys_and_only_the_rows_in_question(reader: MemoryFacts) -> None
     assert radius.changes.select(["position", "entity", "before", "after", "move"]).to_pylist() == [
         {"position": 25, "entity": "A/2", "before": "25.50", "after": "0.25", "move": -25.25}
     ]
+    assert quotes.rows_read == 80 + 20  # the rebuild reads all, the radius one entity
     assert radius.counts["asked"].to_pylist() == [4]  # one symbol, one venue, up to the ttl
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +25,6 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 from vintner.bitemporal.content import content_of
 from vintner.bitemporal.join import as_of_join
 from vintner.bitemporal.matching import agreeing
-from vintner.bitemporal.model import ENTITY
 from vintner.bitemporal.source import FactSource
 from vintner.bitemporal.spine import TIME
 from vintner.features.provenance.errors import ManifestInvalidError, NotRebuildableError, PinnedRowsChangedError
@@ -44,6 +43,9 @@ from vintner.marketdata.datasets import DATASETS
 
 if TYPE_CHECKING:
     from vintner.lake.reader import FactReader
+
+MANY_ENTITIES: Final = 20_000
+"""Above this many entities a dataset is read whole: a longer list costs more than it saves."""
 
 Derive: TypeAlias = "Callable[[pa.Table, Mapping[str, pa.Table]], pa.Table]"
 """Makes derived columns: takes rows of a spine, and the input tables by name; returns a column of each name, per row.
@@ -155,11 +157,10 @@ class Workshop:
             wanted["known_to"] = _latest_known(manifest, source, spine)
         if isinstance(manifest.system_at, At):
             wanted["ingested_to"] = manifest.system_at.at
-        if source.keys == (ENTITY,):
-            wanted["entities"] = spine[spine_keys(source)[0]].unique().drop_null().to_pylist()
         if source.revision is not None:
             wanted["revision"] = given_revision(source.revision)
-        return self.reader.read(self.datasets[source.dataset], **wanted)
+        dataset = self.datasets[source.dataset]
+        return self.reader.read(dataset, entities=_entities(spine, source, dataset), **wanted)
 
     def pinned_source(self, manifest: Manifest, source: PinnedSource, spine: pa.Table) -> FactSource:
         """Return a source of a manifest with the facts that answered these rows."""
@@ -267,6 +268,21 @@ def inputs_of(column: DerivedColumn, manifest: Manifest, shop: Workshop) -> list
 def spine_keys(source: PinnedSource) -> tuple[str, ...]:
     """Return the spine's columns that name the entities of a source."""
     return source.keys if source.spine_keys is None else source.spine_keys
+
+
+def _entities(spine: pa.Table, source: PinnedSource, dataset: Dataset) -> list[Any] | None:
+    """Return the entities these rows ask a source for, as a reader takes them; None for all."""
+    if set(source.keys) != set(dataset.key_names):
+        return None
+    named = dict(zip(source.keys, spine_keys(source), strict=True))
+    asked = pa.table([spine[named[key]] for key in dataset.key_names], list(dataset.key_names))
+    for key in dataset.key_names:
+        asked = asked.filter(pc.is_valid(asked[key]))
+    distinct = asked.group_by(list(dataset.key_names)).aggregate([])
+    if distinct.num_rows > MANY_ENTITIES:
+        return None
+    columns = [distinct[key].cast(dataset.schema.field(key).type).to_pylist() for key in dataset.key_names]
+    return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
 def _latest_known(manifest: Manifest, source: PinnedSource, spine: pa.Table) -> datetime | None:

@@ -21,7 +21,7 @@ behind the row's own cuts, so whatever differs, differs by this restatement. In 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -94,7 +94,7 @@ def restatement_between(
     *,
     before: str | int | datetime,
     after: str | int | datetime,
-    entities: Sequence[Any] | None = None,
+    entities: Collection[Any] | None = None,
 ) -> Restatement:
     """Return what one revision of the lake states that another does not.
 
@@ -103,7 +103,7 @@ def restatement_between(
     before, after
         Revisions: a tag, a snapshot's number, or an instant.
     entities
-        Compare these entities only.
+        Compare these entities only; with several keys tuples of their values.
 
     Examples
     --------
