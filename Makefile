@@ -75,6 +75,10 @@ engines: env ## Fetch real Trino and Spark (once, about 1 GB, into a cache that 
 check: env ## Run what guards a merge besides tests: lint, format, types, laws, secrets, addresses
 	@$(RUN) -m local.check
 
+.PHONY: sql
+sql: env ## Write the generated files of athena/ anew (local/saved_reads)
+	@$(RUN) -m local.saved_reads
+
 .PHONY: lock
 lock: env ## Write requirements/*.lock anew from pyproject.toml
 	@$(RUN) -m local.lock

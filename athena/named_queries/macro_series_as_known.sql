@@ -1,18 +1,26 @@
 -- name: macro series as known
 -- description: Every period of a macro series as it was known at one instant. Parameters: series, instant (UTC).
-WITH versions AS (
+-- Written by `make sql` from local/saved_reads; edit it there.
+WITH known AS (
+    -- 1. what was known at the knowledge cut
+    -- 2. of each fact the version known last; one that was written twice counts as it was written first
     SELECT
+        entity,
         event_time,
         knowledge_time,
         revision_seq,
         op,
         value,
-        row_number() OVER (PARTITION BY event_time ORDER BY knowledge_time DESC, revision_seq DESC) AS version
+        row_number() OVER (
+            PARTITION BY entity, event_time
+            ORDER BY knowledge_time DESC, revision_seq DESC, ingested_at, source, record_id
+        ) AS version_rank
     FROM macro_series
     WHERE entity = ? AND knowledge_time <= CAST(? AS timestamp(6) with time zone)
 )
--- A withdrawn period is gone: its older versions do not come back.
+
+-- 3. a fact whose last version is a tombstone is gone; its older versions do not come back
 SELECT event_time, knowledge_time, revision_seq, value
-FROM versions
-WHERE version = 1 AND op = 'upsert'
-ORDER BY event_time
+FROM known
+WHERE version_rank = 1 AND op = 'upsert'
+ORDER BY entity, event_time

@@ -1,7 +1,9 @@
 -- name: as_of
 -- description: The as-of read of a macro series: its newest event at the event cut, as known at the knowledge cut. Parameters: entity, known at (UTC), event cut (UTC).
+-- Written by `make sql` from local/saved_reads; edit it there.
 WITH known AS (
-    -- 1. what was known, and of each event the version that wins
+    -- 1. what was known at the knowledge cut
+    -- 2. of each fact the version known last; one that was written twice counts as it was written first
     SELECT
         entity,
         event_time,
@@ -10,22 +12,34 @@ WITH known AS (
         op,
         value,
         row_number() OVER (
-            PARTITION BY entity, event_time ORDER BY knowledge_time DESC, revision_seq DESC
-        ) AS version
+            PARTITION BY entity, event_time
+            ORDER BY knowledge_time DESC, revision_seq DESC, ingested_at, source, record_id
+        ) AS version_rank
     FROM macro_series
     WHERE entity = ? AND knowledge_time <= CAST(? AS timestamp(6) with time zone)
 ),
 
-facts AS (
-    -- 2. a fact whose winner is a tombstone is gone; its older versions do not come back
+standing AS (
+    -- 3. a fact whose last version is a tombstone is gone; its older versions do not come back
     SELECT entity, event_time, knowledge_time, revision_seq, value
     FROM known
-    WHERE version = 1 AND op = 'upsert'
+    WHERE version_rank = 1 AND op = 'upsert'
+),
+
+newest AS (
+    -- 4. only now the event cut, and each entity's newest event
+    SELECT
+        entity,
+        event_time,
+        knowledge_time,
+        revision_seq,
+        value,
+        row_number() OVER (PARTITION BY entity ORDER BY event_time DESC) AS event_rank
+    FROM standing
+    WHERE event_time <= CAST(? AS timestamp(6) with time zone)
 )
 
--- 3. only now the event cut, and the newest event
 SELECT entity, event_time, knowledge_time, revision_seq, value
-FROM facts
-WHERE event_time <= CAST(? AS timestamp(6) with time zone)
-ORDER BY event_time DESC
-LIMIT 1
+FROM newest
+WHERE event_rank = 1
+ORDER BY entity

@@ -1,6 +1,9 @@
 -- name: exact
 -- description: What one event of a macro series was thought to be at an instant. Parameters: entity, event time (UTC), known at (UTC).
+-- Written by `make sql` from local/saved_reads; edit it there.
 WITH known AS (
+    -- 1. what was known at the knowledge cut
+    -- 2. of each fact the version known last; one that was written twice counts as it was written first
     SELECT
         entity,
         event_time,
@@ -8,7 +11,10 @@ WITH known AS (
         revision_seq,
         op,
         value,
-        row_number() OVER (ORDER BY knowledge_time DESC, revision_seq DESC) AS version
+        row_number() OVER (
+            PARTITION BY entity, event_time
+            ORDER BY knowledge_time DESC, revision_seq DESC, ingested_at, source, record_id
+        ) AS version_rank
     FROM macro_series
     WHERE
         entity = ?
@@ -16,6 +22,8 @@ WITH known AS (
         AND knowledge_time <= CAST(? AS timestamp(6) with time zone)
 )
 
+-- 3. a fact whose last version is a tombstone is gone; its older versions do not come back
 SELECT entity, event_time, knowledge_time, revision_seq, value
 FROM known
-WHERE version = 1 AND op = 'upsert'
+WHERE version_rank = 1 AND op = 'upsert'
+ORDER BY entity

@@ -1,17 +1,55 @@
 -- name: prices_as_of
 -- description: The newest daily bar of a symbol that had happened and was known at a decision time. Parameters: symbol, known at (UTC), event cut (UTC).
+-- Written by `make sql` from local/saved_reads; edit it there.
 WITH known AS (
+    -- 1. what was known at the knowledge cut
+    -- 2. of each fact the version known last; one that was written twice counts as it was written first
     SELECT
-        *,
+        entity,
+        event_time,
+        knowledge_time,
+        revision_seq,
+        op,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        adj_close,
         row_number() OVER (
-            PARTITION BY entity, event_time ORDER BY knowledge_time DESC, revision_seq DESC
-        ) AS version
+            PARTITION BY entity, event_time
+            ORDER BY knowledge_time DESC, revision_seq DESC, ingested_at, source, record_id
+        ) AS version_rank
     FROM prices_daily
     WHERE entity = ? AND knowledge_time <= CAST(? AS timestamp(6) with time zone)
+),
+
+standing AS (
+    -- 3. a fact whose last version is a tombstone is gone; its older versions do not come back
+    SELECT entity, event_time, knowledge_time, revision_seq, open, high, low, close, volume, adj_close
+    FROM known
+    WHERE version_rank = 1 AND op = 'upsert'
+),
+
+newest AS (
+    -- 4. only now the event cut, and each entity's newest event
+    SELECT
+        entity,
+        event_time,
+        knowledge_time,
+        revision_seq,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        adj_close,
+        row_number() OVER (PARTITION BY entity ORDER BY event_time DESC) AS event_rank
+    FROM standing
+    WHERE event_time <= CAST(? AS timestamp(6) with time zone)
 )
 
 SELECT entity, event_time, knowledge_time, revision_seq, open, high, low, close, volume, adj_close
-FROM known
-WHERE version = 1 AND op = 'upsert' AND event_time <= CAST(? AS timestamp(6) with time zone)
-ORDER BY event_time DESC
-LIMIT 1
+FROM newest
+WHERE event_rank = 1
+ORDER BY entity

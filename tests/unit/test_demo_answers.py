@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from infra.named_queries import read_named_queries
-from infra.paths import NAMED_QUERIES
 from local.demo.ask import FEATURES, AthenaPath, LibraryPath
 from local.demo.checks import check_audit, check_records
 from local.demo.compare import Answer, differences, same
@@ -24,10 +22,9 @@ from local.demo.model import MacroQuestion
 from local.demo.plot import draw
 from local.demo.report import Audit, BadLine, Counts, Trouble
 from vintner.bitemporal.model import INSTANT
-from vintner.features import EQUITY_DAILY
 from vintner.lake import Revision
 from vintner.lake.model import Dataset
-from vintner.marketdata import MACRO_SERIES, PRICES_DAILY
+from vintner.marketdata import MACRO_SERIES
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -200,21 +197,6 @@ def test_a_failed_query_is_told_with_its_reason() -> None:
     path = AthenaPath(Athena([], state="FAILED", types=TYPES), workgroup="w", database="d")
     with pytest.raises(AnswerPathError, match=r"Athena SQL.*no such thing"):
         path.series("x", NOW)
-
-
-def test_the_named_query_of_the_view_follows_its_declaration() -> None:
-    sql = {query.name: query.sql for query in read_named_queries(NAMED_QUERIES)}["equity daily as of"]
-    for feature in EQUITY_DAILY.features:
-        assert feature.name in sql
-        assert f"{feature.dataset.name} AS f" in sql
-        if "{" not in feature.entity:
-            assert f"f.entity = '{feature.entity}'" in sql
-        if feature.dataset is PRICES_DAILY:
-            assert (feature.ttl, feature.dataset.ttl) == (None, timedelta(days=10))
-            assert "INTERVAL '10' DAY" in sql
-        else:
-            assert (feature.ttl, feature.dataset.ttl) == (None, None)
-        assert feature.delay == timedelta(0)
 
 
 def counts(**changes: int) -> Counts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,14 @@ from vintner.bitemporal.sql.plan import Plan, RowCut, plan_of, spine_from, spine
 from vintner.bitemporal.sql.spelling import Spelling
 
 
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Which of the spine's columns an answer has (None: all), and which sort it."""
+
+    columns: Sequence[str] | None = None
+    order_by: Sequence[str] = ()
+
+
 def as_of_join(
     spell: Spelling,
     spine: SqlSpine,
@@ -24,7 +32,7 @@ def as_of_join(
     *,
     known_at: RowCut,
     system_at: RowCut,
-    order_by: Sequence[str],
+    show: Show,
 ) -> SqlStatement:
     """Write an as-of join."""
     _refuse_names_taken(spine, sources)
@@ -40,7 +48,7 @@ def as_of_join(
         joins.append(plan.answered(answers))
         columns += [f"{answers}.{spell.name(out)}" for out in source.columns]
         columns += _reason(plan, answers)
-    return statement(steps, _beside(spell, spine, columns, joins, order_by))
+    return statement(steps, _beside(spell, spine, columns, joins, show))
 
 
 def trailing(
@@ -52,7 +60,7 @@ def trailing(
     span: timedelta | None,
     known_at: RowCut,
     system_at: RowCut,
-    order_by: Sequence[str],
+    show: Show,
 ) -> SqlStatement:
     """Write a trailing read."""
     if last is not None and last < 1:
@@ -72,7 +80,7 @@ def trailing(
         steps += more
         joins.append(why.answered(reasons))
         columns.append(_reason_of_a_window(plan, answers, why, reasons))
-    return statement([*written_spine(spell, spine), *steps], _beside(spell, spine, columns, joins, order_by))
+    return statement([*written_spine(spell, spine), *steps], _beside(spell, spine, columns, joins, show))
 
 
 def _answers(plan: Plan) -> Answers:
@@ -98,18 +106,14 @@ def _reason_of_a_window(plan: Plan, answers: str, why: Plan, reasons: str) -> st
     return case(arms, otherwise=f"coalesce({reasons}.{reason}, 'expired')", name=reason)
 
 
-def _beside(
-    spell: Spelling, spine: SqlSpine, columns: Sequence[str], joins: Sequence[Join], order_by: Sequence[str]
-) -> Select:
-    table = spine_table(spell, spine)
-    for column in order_by:
+def _beside(spell: Spelling, spine: SqlSpine, columns: Sequence[str], joins: Sequence[Join], show: Show) -> Select:
+    shown = spine.columns if show.columns is None else show.columns
+    for column in (*shown, *show.order_by):
         spine.need(column)
-    return Select(
-        columns=[*(f"{table}.{spell.name(column)}" for column in spine.columns), *columns],
-        source=spine_from(spell, spine),
-        joins=joins,
-        order_by=[f"{table}.{spell.name(column)}" for column in order_by],
+    own, order = (
+        [f"{spine_table(spell, spine)}.{spell.name(column)}" for column in some] for some in (shown, show.order_by)
     )
+    return Select(columns=[*own, *columns], source=spine_from(spell, spine), joins=joins, order_by=order)
 
 
 def _step_names(spine: SqlSpine, sources: Sequence[SqlSource]) -> Names:

@@ -145,13 +145,13 @@ class SqlSpine:
     time
         The column of decision times (timestamp with zone).
     rows
-        The rows themselves, to be written into the statement; None to read a table.
+        The rows themselves, to be written into the statement, parameters among them; None to read a table.
     """
 
     name: Name = "spine"
     columns: Sequence[str] = ("entity", "time")
     time: str = "time"
-    rows: Sequence[Sequence[Value | None]] | None = None
+    rows: Sequence[Sequence[Value | Parameter | None]] | None = None
 
     def __post_init__(self) -> None:
         for part in (*parts(self.name), *self.columns):

@@ -6,15 +6,14 @@ that ask the same share the answer, so nothing here needs to number rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vintner.bitemporal.model import EVENT_TIME, OP
 from vintner.bitemporal.sql.layout import Cte, Join, Select, Values
-from vintner.bitemporal.sql.model import Cut, SqlSource, SqlSpine, parts
+from vintner.bitemporal.sql.model import Cut, Parameter, SqlSource, SqlSpine, Value, parts
 from vintner.bitemporal.sql.naming import Facts, Names
-from vintner.bitemporal.sql.spelling import LATEST, Spelling
+from vintner.bitemporal.sql.spelling import LATEST, Spelling, placeholder
 
 RowCut = Cut | str | None
 """One cut for every row of a spine, the name of its column with a cut for each, or none."""
@@ -176,5 +175,14 @@ def written_spine(spell: Spelling, spine: SqlSpine) -> list[Cte]:
     if spine.rows is None:
         return []
     columns = ", ".join(spell.name(column) for column in spine.columns)
-    rows: Sequence[Sequence[str]] = [[spell.literal(value) for value in row] for row in spine.rows]
+    rows = [
+        [_cell(spell, value, spine.columns[place] == spine.time) for place, value in enumerate(row)]
+        for row in spine.rows
+    ]
     return [Cte(f"{spine_table(spell, spine)} ({columns})", Values(rows))]
+
+
+def _cell(spell: Spelling, value: Value | Parameter | None, is_time: bool) -> str:
+    if not isinstance(value, Parameter):
+        return spell.literal(value)
+    return spell.instant(value) if is_time else placeholder(value)

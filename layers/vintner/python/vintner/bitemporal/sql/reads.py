@@ -151,6 +151,7 @@ class SqlReads:
         *,
         known_at: RowCut = None,
         system_at: RowCut = None,
+        columns: Sequence[str] | None = None,
         order_by: Sequence[str] = (),
     ) -> SqlStatement:
         """Write the join of each row of a spine with what was known at its time.
@@ -160,6 +161,8 @@ class SqlReads:
         known_at, system_at
             One cut for every row, or the name of a spine column with one for each (a row with a null has none).
             Without a knowledge cut each row's is its time.
+        columns
+            Columns of the spine that the answer has; all if None.
         order_by
             Columns of the spine to sort the answer by; without them it has no order.
 
@@ -180,7 +183,8 @@ class SqlReads:
         1
         """
         spell = Spelling(self.dialect)
-        return join.as_of_join(spell, spine, sources, known_at=known_at, system_at=system_at, order_by=order_by)
+        show = join.Show(columns, order_by)
+        return join.as_of_join(spell, spine, sources, known_at=known_at, system_at=system_at, show=show)
 
     def trailing(
         self,
@@ -191,6 +195,7 @@ class SqlReads:
         span: timedelta | None = None,
         known_at: RowCut = None,
         system_at: RowCut = None,
+        columns: Sequence[str] | None = None,
         order_by: Sequence[str] = (),
     ) -> SqlStatement:
         """Write the read of each row's newest events, as known, as list columns, oldest first.
@@ -204,7 +209,7 @@ class SqlReads:
         span
             Only events with ``time - span < event_time``; give it beside ``last`` where an entity has many events:
             it bounds the work.
-        known_at, system_at, order_by
+        known_at, system_at, columns, order_by
             As for :meth:`as_of_join`.
         """
         return join.trailing(
@@ -215,7 +220,7 @@ class SqlReads:
             span=span,
             known_at=known_at,
             system_at=system_at,
-            order_by=order_by,
+            show=join.Show(columns, order_by),
         )
 
     def _question(
