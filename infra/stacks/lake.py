@@ -21,7 +21,7 @@ _MEGABYTE = 1_000_000
 
 
 class LakeStack(CapabilityStack):
-    """Lake bucket, Glue database, Athena workgroup with its results bucket and named queries."""
+    """Lake bucket, Glue database, Athena workgroup with its results bucket, named queries and prepared statements."""
 
     def __init__(self, scope: Construct, *, environment: Environment, foundation: FoundationStack) -> None:
         super().__init__(
@@ -40,7 +40,9 @@ class LakeStack(CapabilityStack):
             expire_days=environment.keep.query_results,
         )
         self._make_database().apply_removal_policy(shared.removal)
-        self._make_named_queries(self._make_workgroup(shared))
+        workgroup = self._make_workgroup(shared)
+        self._make_named_queries(workgroup)
+        self._make_prepared_statements(workgroup)
         self.answer("LakeBucket", self.names.lake_bucket, "Bucket of the Iceberg tables.")
         self.answer("Warehouse", self.names.warehouse, "Location the Iceberg tables are under.")
         self.answer("GlueDatabase", self.names.glue_database, "Glue database of the lake.")
@@ -95,3 +97,15 @@ class LakeStack(CapabilityStack):
                 work_group=self.names.workgroup,
             )
             named.add_resource_dependency(workgroup)
+
+    def _make_prepared_statements(self, workgroup: aws_athena.CfnWorkGroup) -> None:
+        for query in read_named_queries(paths.PREPARED_STATEMENTS):
+            prepared = aws_athena.CfnPreparedStatement(
+                self,
+                f"Prepared-{query.name}",
+                statement_name=query.name,
+                description=query.description,
+                query_statement=query.sql,
+                work_group=self.names.workgroup,
+            )
+            prepared.add_resource_dependency(workgroup)

@@ -12,7 +12,7 @@ from infra.environments import ENVIRONMENTS
 from tests.infra.synthesis import Synthesis, synthesise
 
 PATH: Final = Path(__file__).with_name("golden_resources.json")
-COUNTED_ELSEWHERE: Final = {"AWS::Athena::NamedQuery"}
+COUNTED_ELSEWHERE: Final = {"AWS::Athena::NamedQuery", "AWS::Athena::PreparedStatement"}
 """There are as many as files; another test holds them to that."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ UNTAGGABLE = {
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::Athena::NamedQuery",
+    "AWS::Athena::PreparedStatement",
     "AWS::Glue::Database",
     "AWS::IAM::Policy",
     "AWS::KMS::Alias",
@@ -269,13 +271,20 @@ def test_the_laptop_leaves_out_what_it_lists_and_nothing_else(syntheses: Mapping
     listed = set(syntheses["laptop"].environment.left_out)
     assert kinds["laptop"] == kinds["dev"] - listed
     assert kinds["dev"] == kinds["staging"] == kinds["prod"]
-    assert listed <= kinds["dev"] | {"AWS::Athena::NamedQuery"}
+    assert listed <= kinds["dev"]
 
 
-def test_there_is_a_named_query_for_every_file(syntheses: Mapping[str, Synthesis]):
-    files = len(list(paths.NAMED_QUERIES.glob("*.sql")))
-    assert len(list(syntheses["dev"].resources("AWS::Athena::NamedQuery"))) == files
-    assert not list(syntheses["laptop"].resources("AWS::Athena::NamedQuery"))
+@pytest.mark.parametrize(
+    ("type_", "folder"),
+    [
+        ("AWS::Athena::NamedQuery", paths.NAMED_QUERIES),
+        ("AWS::Athena::PreparedStatement", paths.PREPARED_STATEMENTS),
+    ],
+)
+def test_there_is_a_query_for_every_file(syntheses: Mapping[str, Synthesis], type_: str, folder: Path):
+    files = len(list(folder.glob("*.sql")))
+    assert len(list(syntheses["dev"].resources(type_))) == files
+    assert not list(syntheses["laptop"].resources(type_))
 
 
 def test_outputs_have_stable_names(synthesis: Synthesis):
