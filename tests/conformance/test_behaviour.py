@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from tests.behaviour.checks import check_many_worlds, check_worked_example
-from tests.behaviour.engines import SqlEngine
+from collections.abc import Callable
+
+import pytest
+
+from tests.behaviour.runner import SqlRunner
+from tests.behaviour.suite import CHECKS
 from tests.conformance.runners import SparkRunner, TrinoRunner
 
 
-def test_trino_answers_the_worked_example(trino_runner: TrinoRunner) -> None:
-    check_worked_example(SqlEngine(trino_runner))
+@pytest.mark.parametrize("check", CHECKS)
+def test_trino_passes(trino_runner: TrinoRunner, check: Callable[[SqlRunner], None]) -> None:
+    check(trino_runner)
 
 
-def test_trino_is_the_oracle_of_many_worlds(trino_runner: TrinoRunner) -> None:
-    check_many_worlds(SqlEngine(trino_runner))
-
-
-def test_spark_answers_the_worked_example(spark_runner: SparkRunner) -> None:
-    check_worked_example(SqlEngine(spark_runner))
-
-
-def test_spark_is_the_oracle_of_many_worlds(spark_runner: SparkRunner) -> None:
-    check_many_worlds(SqlEngine(spark_runner))
+@pytest.mark.parametrize("check", CHECKS)
+def test_spark_passes(spark_runner: SparkRunner, check: Callable[[SqlRunner], None]) -> None:
+    check(spark_runner)
