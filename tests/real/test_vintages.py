@@ -25,7 +25,7 @@ MOMENT: Final = timedelta(microseconds=1)
 MOST_ASKED: Final = 120_000
 """Instants asked by one join: collections with more take every so many-th entity."""
 
-MOST_COMPARED: Final = 1_200_000
+MOST_COMPARED: Final = 800_000
 """Rows compared as whole vintages, about."""
 
 
