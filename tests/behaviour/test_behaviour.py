@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
@@ -13,8 +13,8 @@ from tests.behaviour.athena_runner import LaptopAthenaRunner
 from tests.behaviour.checks import check_many_worlds, check_thrown_world, check_worked_example
 from tests.behaviour.duckdb_runner import DuckDbRunner
 from tests.behaviour.engines import LibraryEngine, SqlEngine
-from tests.behaviour.literals import check_literals
-from tests.behaviour.values import check_gaps, check_values
+from tests.behaviour.runner import SqlRunner
+from tests.behaviour.suite import CHECKS
 
 quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -49,39 +49,15 @@ def test_the_library_is_the_oracle_of_many_worlds() -> None:
     check_many_worlds(LibraryEngine())
 
 
-def test_duckdb_is_the_oracle_of_many_worlds(duckdb_runner: DuckDbRunner) -> None:
-    check_many_worlds(SqlEngine(duckdb_runner))
+@pytest.mark.parametrize("check", CHECKS)
+def test_duckdb_passes(duckdb_runner: DuckDbRunner, check: Callable[[SqlRunner], None]) -> None:
+    check(duckdb_runner)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_laptops_athena_passes(athena_runner: LaptopAthenaRunner, check: Callable[[SqlRunner], None]) -> None:
+    check(athena_runner)
 
 
 def test_the_library_answers_the_worked_example() -> None:
     check_worked_example(LibraryEngine())
-
-
-def test_duckdb_answers_the_worked_example(duckdb_runner: DuckDbRunner) -> None:
-    check_worked_example(SqlEngine(duckdb_runner))
-
-
-def test_the_laptops_athena_is_the_oracle_of_many_worlds(athena_runner: LaptopAthenaRunner) -> None:
-    check_many_worlds(SqlEngine(athena_runner))
-
-
-def test_the_laptops_athena_answers_the_worked_example(athena_runner: LaptopAthenaRunner) -> None:
-    check_worked_example(SqlEngine(athena_runner))
-
-
-def test_duckdb_hands_on_every_type(duckdb_runner: DuckDbRunner) -> None:
-    check_values(duckdb_runner)
-    check_gaps(duckdb_runner)
-
-
-def test_the_laptops_athena_hands_on_every_type(athena_runner: LaptopAthenaRunner) -> None:
-    check_values(athena_runner)
-    check_gaps(athena_runner)
-
-
-def test_duckdb_takes_values_for_values(duckdb_runner: DuckDbRunner) -> None:
-    check_literals(duckdb_runner)
-
-
-def test_the_laptops_athena_takes_values_for_values(athena_runner: LaptopAthenaRunner) -> None:
-    check_literals(athena_runner)
