@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
 from typing import Final
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tests.support.real_data import COLLECTIONS, Stated, collection
+from tests.support.real_data import COLLECTIONS, EPOCH, Stated, collection
 from vintner.bitemporal import INSTANT, FactSource, as_of, as_of_join, exact, history, next_event, vintage
 
 pytestmark = pytest.mark.parametrize("name", COLLECTIONS)
@@ -69,12 +70,18 @@ def sampled(instants: Sequence[datetime], count: int) -> list[datetime]:
     return sorted({instants[round(place * last / max(count - 1, 1))] for place in range(count)})
 
 
+@cache
+def micros(instant: datetime) -> int:
+    return (instant - EPOCH) // MOMENT
+
+
 def cells(table: pa.Table) -> list[tuple[object, ...]]:
-    return list(zip(*(table[name].to_pylist() for name in ("entity", "event_time", "value")), strict=True))
+    columns = (table["entity"], table["event_time"].cast(pa.int64()), table["value"])
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
 def told(rows: Sequence[Stated]) -> list[tuple[object, ...]]:
-    return [(row.entity, row.event, row.value) for row in rows]
+    return [(row.entity, micros(row.event), row.value) for row in rows]
 
 
 def test_at_every_vintage_and_the_instant_before(name: str) -> None:

@@ -87,11 +87,13 @@ def data_file(name: str) -> Path:
     return path
 
 
+@cache
 def midnight(day: date) -> datetime:
     """Return the first instant of a day, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+@cache
 def month_end(day: date, months: int = 0) -> datetime:
     """Return the last day, at midnight UTC, of the month so many months after that of ``day``."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
