@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +40,7 @@ class Data:
     def is_generated(self) -> bool:
         """Whether it is there, whole, and of this very shape."""
         told = self.folder / "shape.json"
-        return told.is_file() and json.loads(told.read_text("utf-8")) == json.loads(json.dumps(asdict(self.shape)))
+        return told.is_file() and told.read_text("utf-8") == self.shape.label
 
     def files(self, table: str) -> list[Path]:
         """Return the Parquet files of a fact table or of the spine, in the order they were written."""

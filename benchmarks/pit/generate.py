@@ -19,10 +19,9 @@ a fact of its entity: exactly at its event or its publication, where the cuts ar
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,41 +57,51 @@ def generate(shape: Shape, folder: Path, on_file: Callable[[str], None] = lambda
         Told the name of each file that was written.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    for name, pieces in (
-        *((table, fact_chunks(shape, table)) for table in shape.tables),
-        (_SPINE, spine_chunks(shape)),
-    ):
+    for name in (*shape.tables, _SPINE):
         (folder / name).mkdir(parents=True)
-        for number, piece in enumerate(pieces):
-            path = folder / name / f"part-{number:05}.parquet"
-            pq.write_table(piece, path, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP)
-            on_file(f"{name}/{path.name}")
-    (folder / "shape.json").write_text(json.dumps(asdict(shape), indent=1), encoding="utf-8")
+
+    def write(name: str, chunk: int) -> str:
+        piece = _spine_chunk(shape, chunk) if name == _SPINE else _fact_chunk(shape, name, chunk)
+        path = folder / name / f"part-{chunk:05}.parquet"
+        pq.write_table(piece, path, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP)
+        return f"{name}/{path.name}"
+
+    # Two at a time: each piece is large, and most of making and writing one runs outside the interpreter's lock.
+    with ThreadPoolExecutor(2) as threads:
+        todo = [threads.submit(write, name, chunk) for name in (*shape.tables, _SPINE) for chunk in range(shape.chunks)]
+        for written in as_completed(todo):
+            on_file(written.result())
+    (folder / "shape.json").write_text(shape.label, encoding="utf-8")
 
 
 def fact_chunks(shape: Shape, table: str) -> Iterator[pa.Table]:
     """Yield the pieces of a fact table, in the order of their events; each sorted by ``ingested_at``."""
-    for chunk in range(shape.chunks):
-        yield _as_facts(shape, _fact_columns(shape, table, chunk))
+    return (_fact_chunk(shape, table, chunk) for chunk in range(shape.chunks))
 
 
 def spine_chunks(shape: Shape) -> Iterator[pa.Table]:
     """Yield the pieces of the spine, each sorted by time and all of it later than the piece before."""
-    anchor = next(iter(shape.tables))
-    for chunk in range(shape.chunks):
-        random = _dice(shape, _SPINE, chunk)
-        first, rows = _share(shape.spine, chunk, shape.chunks)
-        low, high = _piece(shape, chunk)
-        entity = _entities(random, rows, shape.entities + max(1, shape.entities // 100), shape.skew)
-        time = low + random.integers(0, (high - low) // _SECOND, rows) * _SECOND
-        facts = _fact_columns(shape, anchor, chunk)
-        picked = random.integers(0, len(facts["entity"]), rows)
-        asked = np.where(random.random(rows) < 0.5, facts["event"][picked], facts["known"][picked])
-        exact = (random.random(rows) < 0.125) & (asked >= low) & (asked < high)
-        entity, time = np.where(exact, facts["entity"][picked], entity), np.where(exact, asked, time)
-        order = np.argsort(time, kind="stable")
-        arrays = [pa.array(np.arange(first, first + rows)), *_keys(shape, entity[order]), _instants(time[order])]
-        yield pa.table(arrays, schema=shape.spine_schema)
+    return (_spine_chunk(shape, chunk) for chunk in range(shape.chunks))
+
+
+def _fact_chunk(shape: Shape, table: str, chunk: int) -> pa.Table:
+    return _as_facts(shape, _fact_columns(shape, table, chunk))
+
+
+def _spine_chunk(shape: Shape, chunk: int) -> pa.Table:
+    random, anchor = _dice(shape, _SPINE, chunk), next(iter(shape.tables))
+    first, rows = _share(shape.spine, chunk, shape.chunks)
+    low, high = _piece(shape, chunk)
+    entity = _entities(random, rows, shape.entities + max(1, shape.entities // 100), shape.skew)
+    time = low + random.integers(0, (high - low) // _SECOND, rows) * _SECOND
+    facts = _originals(shape, shape.tables[anchor], chunk, _dice(shape, anchor, chunk))
+    picked = random.integers(0, len(facts["entity"]), rows)
+    asked = np.where(random.random(rows) < 0.5, facts["event"][picked], facts["known"][picked])
+    exact = (random.random(rows) < 0.125) & (asked >= low) & (asked < high)
+    entity, time = np.where(exact, facts["entity"][picked], entity), np.where(exact, asked, time)
+    order = np.argsort(time, kind="stable")
+    arrays = [pa.array(np.arange(first, first + rows)), *_keys(shape, entity[order]), _instants(time[order])]
+    return pa.table(arrays, schema=shape.spine_schema)
 
 
 def _fact_columns(shape: Shape, table: str, chunk: int) -> Columns:

@@ -6,8 +6,9 @@ so that the same seed makes the same bytes on every machine.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,9 @@ from vintner.errors import VintnerError
 START: Final = datetime(2014, 1, 1, tzinfo=UTC)
 SPAN: Final = timedelta(days=3652)
 """Events lie in the ten years after the start."""
+
+GENERATOR: Final = 1
+"""Counts the changes to the generator that change what it makes; data made by another is made again."""
 
 ROW: Final = "row"
 """The spine's column that numbers its rows (int64), by which answers are compared."""
@@ -128,6 +132,11 @@ class Shape:
     def name(self) -> str:
         """Name of the data set, and of its folder."""
         return f"{self.scale}-{self.keys}-skew{self.skew}-seed{self.seed}"
+
+    @property
+    def label(self) -> str:
+        """Everything the data depends on, as text: kept beside it."""
+        return json.dumps({"generator": GENERATOR, **asdict(self)}, indent=1)
 
     @property
     def chunks(self) -> int:
