@@ -6,6 +6,7 @@ documents in one place. The clock is read here and nowhere below.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, Self
@@ -25,6 +26,8 @@ from vintner.aws.api import (
     Instant,
     Operation,
     Parameters,
+    Revision,
+    Revisions,
     broken_rule,
     cell,
     from_body,
@@ -47,7 +50,8 @@ from vintner.features import (
     online_features,
     series_as_known,
 )
-from vintner.lake.reader import FactReader, LakeReader
+from vintner.lake import FactReader, LakeReader, PinnedReader
+from vintner.lake import Revision as Pin
 
 MAX_SPINE_ROWS: Final = 10_000
 """Most rows one as-of request may ask for; a longer spine is asked in parts."""
@@ -87,6 +91,7 @@ class AsOfBody(Parameters):
     rows: Annotated[list[SpineRow], BeforeValidator(_at_most), Field(json_schema_extra={"maxItems": MAX_SPINE_ROWS})]
     known_at: Instant | None = None
     system_at: Instant | None = None
+    revisions: Revisions | None = None
 
     @property
     def spine(self) -> pa.Table:
@@ -101,6 +106,7 @@ class VintageQuery(Parameters):
     entity: Entity
     known_at: Instant
     system_at: Instant | None = None
+    revision: Revision | None = None
     start: Instant | None = Field(default=None, alias="from")
     end: Instant | None = Field(default=None, alias="to")
 
@@ -118,6 +124,7 @@ class HistoryQuery(Parameters):
     event_time: Instant
     known_at: Instant | None = None
     system_at: Instant | None = None
+    revision: Revision | None = None
 
 
 @cache
@@ -130,6 +137,11 @@ def settings() -> Settings:
 def reader() -> FactReader:
     """The lake."""
     return LakeReader(open_catalog(settings()), settings().glue_database)
+
+
+def reader_at(revisions: Mapping[str, Pin] | Pin | None) -> FactReader:
+    """The lake, or the lake as it was at revisions."""
+    return reader() if revisions is None else PinnedReader(reader(), revisions)
 
 
 @cache
@@ -157,7 +169,8 @@ def online(view: str) -> Response[str]:
 def as_of(view: str) -> Response[str]:
     """Answer with the features that were known at each row's time."""
     body = from_body(AsOfBody, app.current_event.decoded_body)
-    table = feature_table(find_view(view), body.spine, reader(), known_at=body.known_at, system_at=body.system_at)
+    lake = reader_at(body.revisions)
+    table = feature_table(find_view(view), body.spine, lake, known_at=body.known_at, system_at=body.system_at)
     return _answer(table_document(table))
 
 
@@ -168,7 +181,7 @@ def vintage(dataset: str) -> Response[str]:
     table = series_as_known(
         find_dataset(dataset),
         query.entity,
-        reader(),
+        reader_at(query.revision),
         known_at=query.known_at,
         system_at=query.system_at,
         start=query.start,
@@ -185,7 +198,7 @@ def history(dataset: str) -> Response[str]:
         find_dataset(dataset),
         query.entity,
         query.event_time,
-        reader(),
+        reader_at(query.revision),
         known_at=query.known_at,
         system_at=query.system_at,
     )
@@ -230,7 +243,8 @@ _TABLE: Final = {"type": "object", "required": ["columns", "rows"], "properties"
 _NOT_VALID: Final = {400: "A parameter is missing, unknown or not valid"}
 _LARGE: Final = {413: "More than one answer can hold"}
 _NO_VIEW: Final = {404: "No such feature view"} | _NOT_VALID
-_NO_DATASET: Final = {404: "No such dataset"} | _NOT_VALID | _LARGE
+_GONE: Final = {410: "The revision is no longer kept"}
+_NO_DATASET: Final = {404: "No such dataset, or no such revision"} | _GONE | _NOT_VALID | _LARGE
 
 OPERATIONS: Final = (
     Operation(
@@ -257,7 +271,7 @@ OPERATIONS: Final = (
         summary="Features as they were known at each row's time",
         body=AsOfBody,
         answer=_TABLE,
-        problems=_NO_VIEW | _LARGE,
+        problems={404: "No such feature view, or no such revision"} | _GONE | _NOT_VALID | _LARGE,
     ),
     Operation(
         name="vintage",

@@ -17,6 +17,7 @@ import pytest
 
 from vintner.aws.api import TooLargeError, json_body, openapi_document
 from vintner.features import MemoryOnlineStore
+from vintner.lake import ExpiredRevisionError, UnknownRevisionError
 from vintner.lake.model import Dataset
 from vintner.marketdata.datasets import DATASETS, INDEX_MEMBERSHIP, MACRO_SERIES, PRICES_DAILY
 
@@ -333,6 +334,44 @@ def test_a_fault_is_logged_and_never_told(
     assert "parameter" not in document
     assert "secret" not in json.dumps(document)
     assert "secret password" in caplog.text
+
+
+class Revised(Lake):
+    """A lake with one tag, before which nothing of 2009 was there, and one expired snapshot."""
+
+    def read(self, dataset: Dataset, *, revision: Any = None, **bounds: Any) -> pa.Table:
+        if revision == 7:
+            raise ExpiredRevisionError(table=dataset.name, revision=revision, oldest="from 2024")
+        if revision not in (None, "rev-1", NOW):
+            raise UnknownRevisionError(table=dataset.name, revision=revision, known="rev-1")
+        rows = super().read(dataset, **bounds)
+        return rows if revision is None else rows.filter(pc.equal(rows["revision_seq"], 0))
+
+
+@pytest.mark.parametrize("revision", ["rev-1", "2024-01-05T21:00:00Z"])
+def test_reads_can_be_of_a_revision_of_the_lake(api: Any, monkeypatch: pytest.MonkeyPatch, revision: str) -> None:
+    monkeypatch.setattr(api, "reader", Revised)
+    _, document = call(api, event("datasets_vintage", f"{VINTAGE}&revision={revision}"))
+    assert [row[3] for row in document["rows"]] == [320474.0, 319114.36]
+    history = "entity=uk.gdpkp&event_time=2008-09-30T00:00:00Z"
+    _, document = call(api, event("datasets_history", f"{history}&revision={revision}"))
+    assert [row[6] for row in document["rows"]] == [319114.36]
+    every = dict.fromkeys(DATASETS, "rev-1")
+    for revisions in (every, every | {MACRO_SERIES.name: revision}, "2024-01-05T21:00:00Z"):
+        _, document = call(api, event("features_as_of", body={"rows": [GOOD_ROW], "revisions": revisions}))
+        assert document["rows"][0][-1] == 319114.36
+
+
+def test_a_revision_that_is_not_there_is_told(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "reader", Revised)
+    assert problem(api, event("datasets_vintage", f"{VINTAGE}&revision=rev-2")) == (404, "revision")
+    assert problem(api, event("datasets_vintage", f"{VINTAGE}&revision=7")) == (410, "revision")
+    assert problem(api, event("datasets_vintage", f"{VINTAGE}&revision=")) == (400, "revision")
+    assert problem(api, event("datasets_vintage", f"{VINTAGE}&revision=2024-01-05")) == (400, "revision")
+    half = {"rows": [GOOD_ROW], "revisions": {MACRO_SERIES.name: "rev-1"}}
+    assert problem(api, event("features_as_of", body=half)) == (400, "revisions")
+    odd = {"rows": [GOOD_ROW], "revisions": {MACRO_SERIES.name: 1.5}}
+    assert problem(api, event("features_as_of", body=odd)) == (400, "revisions")
 
 
 def test_the_openapi_document_is_the_one_the_routes_make(api: Any) -> None:

@@ -8,6 +8,7 @@ from vintner.lake.errors import (
     ExpiredRevisionError,
     FactError,
     NoMetadataError,
+    RevisionNotNamedError,
     SchemaChangeError,
     TableMissingError,
     UnknownRevisionError,
@@ -17,6 +18,7 @@ from vintner.lake.judging import Judgement, judge
 from vintner.lake.ledger import Ledger
 from vintner.lake.migrate import TableChange, declarations, ensure_database, migrate
 from vintner.lake.model import Column, Dataset, Layout
+from vintner.lake.pinned import PinnedReader
 from vintner.lake.pins import Revision
 from vintner.lake.quarantine import Refusal, land_refusals
 from vintner.lake.reader import FactReader, LakeReader, load_table
@@ -27,7 +29,8 @@ from vintner.lake.validate import parse_fact
 __all__ = [
     "Change", "Clock", "Column", "CommitRefusedError", "CommitUnknownError", "Dataset", "DeclarationError",
     "ExpiredRevisionError", "FactError", "FactReader", "FactStore", "Judgement", "LakeReader", "Layout", "Ledger",
-    "NoMetadataError", "Refusal", "Registered", "Revision", "SchemaChangeError", "TableChange", "TableMissingError",
-    "UnknownRevisionError", "append", "commit_once", "declarations", "ensure_database", "judge", "land_facts",
+    "NoMetadataError", "PinnedReader", "Refusal", "Registered", "Revision", "RevisionNotNamedError",
+    "SchemaChangeError", "TableChange", "TableMissingError", "UnknownRevisionError",
+    "append", "commit_once", "declarations", "ensure_database", "judge", "land_facts",
     "land_refusals", "load_table", "migrate", "parse_fact", "register_table", "restore_facts",
 ]  # fmt: skip

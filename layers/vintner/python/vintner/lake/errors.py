@@ -60,6 +60,12 @@ class ExpiredRevisionError(VintnerError, LookupError):
     )
 
 
+class RevisionNotNamedError(VintnerError, LookupError):
+    """A pinned reader is asked for a dataset it has no revision of."""
+
+    template = "dataset {dataset} is read and not pinned (pinned: {named}); name its revision too"
+
+
 class DraftNameError(VintnerError, ValueError):
     """A draft has a name that cannot be part of a branch."""
 
@@ -117,3 +123,15 @@ class RevisionRecordError(VintnerError):
     """The chain of revision records is broken: a record was changed, removed or put in between."""
 
     template = "revision record {sequence} ({dataset} {tag}): {problem}; compare the table `revisions` with a backup"
+
+
+class CompactionError(VintnerError):
+    """A compacted file does not say what the files it should replace say."""
+
+    template = "table {table}: a file written for {files} files reads differently; nothing was replaced, try again"
+
+
+class UnsafeAgeError(VintnerError, ValueError):
+    """Files would be removed that a running reader or writer may need."""
+
+    template = "files younger than {age} may be in use; give a safe age of at least {least}"

@@ -2,7 +2,16 @@
 
 from vintner.aws.api.documents import JSON, cell, json_body, table_document
 from vintner.aws.api.openapi import Operation, openapi_document
-from vintner.aws.api.parameters import Entity, Instant, Parameters, broken_rule, from_body, from_query
+from vintner.aws.api.parameters import (
+    Entity,
+    Instant,
+    Parameters,
+    Revision,
+    Revisions,
+    broken_rule,
+    from_body,
+    from_query,
+)
 from vintner.aws.api.problems import PROBLEM_JSON, ParameterError, TooLargeError, is_fault, problem_document
 
 __all__ = [
@@ -13,6 +22,8 @@ __all__ = [
     "Operation",
     "ParameterError",
     "Parameters",
+    "Revision",
+    "Revisions",
     "TooLargeError",
     "broken_rule",
     "cell",

@@ -8,12 +8,13 @@ that passes for a time.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar, get_origin
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vintner.aws.api.problems import ParameterError, TooLargeError
@@ -22,6 +23,7 @@ from vintner.bitemporal.model import utc
 _RULE: Final = "rule"
 _TOO_LARGE: Final = "too_large"
 _EXAMPLE: Final = "2024-05-02T20:05:00Z"
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Parameters(BaseModel):
@@ -66,6 +68,33 @@ Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type":
 
 Entity = Annotated[str, Field(min_length=1, max_length=256, strict=True)]
 """The name of an entity."""
+
+
+def _revision(value: object) -> str | int | datetime:
+    if not isinstance(value, str) or not value:
+        raise broken_rule("is not text", "give a tag, the number of a snapshot, or an ISO 8601 instant")
+    if value.isdecimal():
+        return int(value)
+    return _instant(value) if _DAY.match(value) else value
+
+
+def _revisions(value: object) -> str | int | datetime | dict[str, str | int | datetime]:
+    if isinstance(value, dict):
+        return {name: _revision(one) for name, one in value.items()}
+    return _revision(value)
+
+
+_TOLD: Final = {"type": "string", "description": "A tag, the number of a snapshot, or an instant."}
+
+Revision = Annotated[str | int | datetime, PlainValidator(_revision), WithJsonSchema(_TOLD)]
+"""A revision of the lake: a tag, a snapshot (digits alone), or an instant (which begins like a date)."""
+
+Revisions = Annotated[
+    str | int | datetime | dict[str, str | int | datetime],
+    PlainValidator(_revisions),
+    WithJsonSchema({"anyOf": [_TOLD, {"type": "object", "additionalProperties": _TOLD}]}),
+]
+"""One revision for all datasets, or one by name of dataset."""
 
 
 def from_query(model: type[Model], event: Mapping[str, Any]) -> Model:

@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from vintner.bitemporal import NaiveTimeError, SpineTableError
 from vintner.errors import VintnerError
 from vintner.features.errors import UnknownDatasetError, UnknownViewError
+from vintner.lake.errors import ExpiredRevisionError, RevisionNotNamedError, UnknownRevisionError
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -55,6 +56,15 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     ),
     UnknownDatasetError: _Kind(
         HTTPStatus.NOT_FOUND, "unknown-dataset", "No such dataset", "dataset", "use one of: {known}"
+    ),
+    UnknownRevisionError: _Kind(
+        HTTPStatus.NOT_FOUND, "unknown-revision", "No such revision", "revision", "use one of: {known}"
+    ),
+    ExpiredRevisionError: _Kind(
+        HTTPStatus.GONE, "expired-revision", "The revision is no longer kept", "revision", "use a tagged revision"
+    ),
+    RevisionNotNamedError: _Kind(
+        HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "revisions", "add {dataset}"
     ),
     TooLargeError: _Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "More than one answer can hold"),
 }
