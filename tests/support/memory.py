@@ -8,7 +8,7 @@ object in S3 does.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -20,6 +20,7 @@ from pyiceberg.table import CommitTableResponse, Table
 
 from tests.support.faults import KINDS, Crash
 from vintner.lake import ensure_database, load_table
+from vintner.lake.maintenance import StoredFile
 
 DATABASE: Final = "facts"
 WAREHOUSE: Final = "memory://lake"
@@ -31,7 +32,8 @@ class Disk:
     def __init__(self) -> None:
         self.files: dict[str, tuple[bytes, datetime]] = {}
         self.pointers: dict[str, str] = {}
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        # Ahead of the clock that PyIceberg dates its snapshots by, so that those lie in the past.
+        self.now = datetime.now(UTC) + timedelta(hours=1)
         self.steps = 0
         self.fail_at: int | None = None
         self.kind = KINDS[0]
@@ -50,6 +52,16 @@ class Disk:
     def clock(self) -> datetime:
         self.now += timedelta(milliseconds=1)
         return self.now
+
+    def stored(self, location: str) -> list[StoredFile]:
+        """The files under a location, as a store lists them."""
+        files = ((name, file) for name, file in self.files.items() if name.startswith(location + "/"))
+        return [StoredFile(name, len(content), at) for name, (content, at) in files]
+
+    def remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            with self.step():
+                self.files.pop(name, None)
 
     @contextmanager
     def step(self, *, swap: bool = False) -> Iterator[None]:

@@ -160,7 +160,9 @@ def _stage(table: Table, change: Change) -> Staged | None:
         return None
     if change.out:
         assert change.parent is not None, "there is nothing to replace in a table without snapshots"  # noqa: S101
-        return stage_swap(table, change.parent, change.summary, out=change.out, put=change.put)
+        return stage_swap(
+            table, change.parent, change.summary, out=change.out, put=change.put, schema_id=change.schema_id
+        )
     return stage(table, change.parent, change.summary, change.rows, schema_id=change.schema_id)
 
 

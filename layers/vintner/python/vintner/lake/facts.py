@@ -73,7 +73,7 @@ def land_facts(
 
     def plan(table: Table) -> tuple[Change | None, Judgement]:
         head = table.current_snapshot()
-        ledger = Ledger.of(table, head)
+        ledger = Ledger.at(table, head)
         judged = judge(dataset, batch, held_versions(table, head, dataset, batch, ledger))
         stamp = ledger.stamp(clock())
         return _plan(table, dataset, stamped(judged, stamp), ledger, checkpoints, stamp)
@@ -108,7 +108,7 @@ def restore_facts(
 
     def plan(table: Table) -> tuple[Change | None, Judgement]:
         head = table.current_snapshot()
-        ledger = Ledger.of(table, head)
+        ledger = Ledger.at(table, head)
         judged = judge(dataset, batch, held_versions(table, head, dataset, batch, ledger))
         return _plan(table, dataset, judged, ledger, {}, pc.max(judged.kept[INGESTED_AT]).as_py())
 

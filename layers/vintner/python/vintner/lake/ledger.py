@@ -30,7 +30,10 @@ CHECKPOINT: Final = "vintner.checkpoint."
 COUNT: Final = "vintner.count."
 MARK: Final = "vintner.ingested-to"
 KNOWN_TO: Final = "vintner.known-to"
+CHAIN: Final = "vintner.chain."
+"""Prefix of what the table of revisions carries forward (:mod:`vintner.lake.revisions.records`)."""
 
+_CARRIED: Final = (CHECKPOINT, COUNT, MARK, KNOWN_TO, CHAIN)
 _TICK: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,8 +65,13 @@ class Ledger:
     known_to: datetime | None = None
 
     @classmethod
-    def of(cls, table: Table, snapshot: Snapshot | None = None, *, known: str = KNOWLEDGE_TIME) -> Self:
-        """Read the ledger of a table as loaded, at a snapshot (the current one if none is given).
+    def of(cls, table: Table, *, known: str = KNOWLEDGE_TIME) -> Self:
+        """Read the ledger of a table as loaded, at the head of main; see :meth:`at`."""
+        return cls.at(table, table.current_snapshot(), known=known)
+
+    @classmethod
+    def at(cls, table: Table, head: Snapshot | None, *, known: str = KNOWLEDGE_TIME) -> Self:
+        """Read the ledger of a table at a snapshot; None is the beginning, before any.
 
         What no ledger tells, because another engine wrote the snapshot or its ledger was expired, is taken from the
         bounds that the files of the snapshot state.
@@ -73,11 +81,10 @@ class Ledger:
         known
             The column that ``known_to`` bounds.
         """
-        head = snapshot or table.current_snapshot()
         if head is None:
             return cls()
-        own = _vintner(head)
-        found = own or next((told for one in ancestry(table, head) if (told := _vintner(one))), {})
+        own = carried(head)
+        found = own or next((told for one in ancestry(table, head) if (told := carried(one))), {})
         mark, known_to = _instant(found.get(MARK)), _instant(own.get(KNOWN_TO))
         if MARK not in own:
             mark = _later(mark, upper_bound(table, head, INGESTED_AT))
@@ -136,6 +143,11 @@ def ancestry(table: Table, snapshot: Snapshot | None) -> Iterator[Snapshot]:
         snapshot = table.metadata.snapshot_by_id(parent) if parent is not None else None
 
 
+def bearer(table: Table, snapshot: Snapshot) -> Snapshot | None:
+    """Return the nearest of a snapshot and its ancestors whose summary hands anything on."""
+    return next((one for one in ancestry(table, snapshot) if carried(one)), None)
+
+
 def upper_bound(table: Table, snapshot: Snapshot, column: str) -> datetime | None:
     """Return an instant that no row of a snapshot exceeds in a clock column; None if it has no rows.
 
@@ -154,9 +166,10 @@ def upper_bound(table: Table, snapshot: Snapshot, column: str) -> datetime | Non
     return latest
 
 
-def _vintner(snapshot: Snapshot) -> dict[str, str]:
+def carried(snapshot: Snapshot) -> dict[str, str]:
+    """Return what a snapshot's summary hands on to the next: ledger, mark, chain."""
     summary = snapshot.summary.additional_properties if snapshot.summary else {}
-    return {name: value for name, value in summary.items() if name.startswith((CHECKPOINT, COUNT, MARK, KNOWN_TO))}
+    return {name: value for name, value in summary.items() if name.startswith(_CARRIED)}
 
 
 def _instant(text: str | None) -> datetime | None:

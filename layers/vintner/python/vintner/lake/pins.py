@@ -70,7 +70,7 @@ def line_at(table: Table, snapshot: Snapshot, ingested_to: datetime) -> Snapshot
     }
     if not rollbacks:
         return snapshot
-    own = Ledger.of(table, snapshot).mark
+    own = Ledger.at(table, snapshot).mark
     passed = [mark for mark in rollbacks if own is not None and mark <= own]
     if not passed:
         return snapshot

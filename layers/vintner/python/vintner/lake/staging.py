@@ -18,8 +18,9 @@ import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import _check_pyarrow_schema_compatible, _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table, Transaction
+from pyiceberg.table import Table, TableProperties, Transaction
 from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update import AddSnapshotUpdate, TableUpdate
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 
@@ -43,12 +44,27 @@ class Staged:
     producer: _SnapshotProducer[Any]
 
 
-def write_files(table: Table, rows: pa.Table) -> list[DataFile]:
-    """Write rows of the table's schema as data files of its partitioning; nothing refers to them yet."""
+def write_files(table: Table, rows: pa.Table, *, whole: bool = False) -> list[DataFile]:
+    """Write rows of the table's schema as data files of its partitioning; nothing refers to them yet.
+
+    Parameters
+    ----------
+    whole
+        Write one file a partition. PyIceberg would cut it by its size in memory, which is several times that on disk.
+    """
+    metadata = table.metadata
+    if not len(rows):
+        return []
     _check_pyarrow_schema_compatible(
-        table.schema(), provided_schema=rows.schema, format_version=table.metadata.format_version
+        table.schema(), provided_schema=rows.schema, format_version=metadata.format_version
     )
-    return list(_dataframe_to_data_files(table_metadata=table.metadata, df=rows, io=table.io)) if len(rows) else []
+    if whole:
+        uncut = metadata.properties | {TableProperties.WRITE_TARGET_FILE_SIZE_BYTES: str(2**62)}
+        metadata = metadata.model_copy(update={"properties": uncut})
+    files = list(_dataframe_to_data_files(table_metadata=metadata, df=rows, io=table.io))
+    for file in files:
+        file.spec_id = metadata.default_spec_id  # what a file read from a manifest has, and a new one lacks
+    return files
 
 
 def stage(
@@ -67,9 +83,15 @@ def stage(
 
 
 def stage_swap(
-    table: Table, parent: int, summary: Mapping[str, str], *, out: Iterable[DataFile], put: Iterable[DataFile]
+    table: Table,
+    parent: int,
+    summary: Mapping[str, str],
+    *,
+    out: Iterable[DataFile],
+    put: Iterable[DataFile],
+    schema_id: int | None = None,
 ) -> Staged:
-    """Write the manifests of a snapshot with some of its parent's data files replaced by others.
+    """Write the manifests of a snapshot with some of its parent's data files replaced by others that say the same.
 
     The parent must be the head of main, which is where PyIceberg looks for the files.
     """
@@ -78,16 +100,27 @@ def stage_swap(
         producer.delete_data_file(file)
     for file in put:
         producer.append_data_file(file)
-    return _staged(producer, parent)
+    return _staged(producer, parent, schema_id, operation=Operation.REPLACE)
 
 
-def _staged(producer: _SnapshotProducer[Any], parent: int | None, schema_id: int | None = None) -> Staged:
+def _staged(
+    producer: _SnapshotProducer[Any],
+    parent: int | None,
+    schema_id: int | None,
+    *,
+    operation: Operation = Operation.APPEND,
+) -> Staged:
     producer._parent_snapshot_id = parent
     (added,), _ = producer._commit()
     assert isinstance(added, AddSnapshotUpdate)  # noqa: S101 - all that a producer without a branch asks for
-    if schema_id is not None:
-        added = added.model_copy(update={"snapshot": added.snapshot.model_copy(update={"schema_id": schema_id})})
-    return Staged(producer.snapshot_id, (added,), producer)
+    snapshot = added.snapshot
+    told = snapshot.summary.additional_properties if snapshot.summary is not None else {}
+    changed = {
+        "schema_id": snapshot.schema_id if schema_id is None else schema_id,
+        "summary": Summary(operation=operation, **told),
+    }
+    update = AddSnapshotUpdate(snapshot=snapshot.model_copy(update=changed))
+    return Staged(producer.snapshot_id, (update,), producer)
 
 
 def swap(table: Table, requirements: tuple[Any, ...], updates: tuple[TableUpdate, ...]) -> Exception | None:

@@ -191,7 +191,7 @@ def _findings(table: Table, dataset: Dataset, head: Snapshot, base: Snapshot | N
     gone = len(base_files(table, head) - kept)
     if gone:
         found.append(f"{gone} data files of main are gone from it")
-    ledger = Ledger.of(table, base)
+    ledger = Ledger.at(table, base)
     there = held_versions(table, base, dataset, rows, ledger)
     if there.num_rows or not distinct(rows, dataset.version_key):
         judged = judge(dataset, rows, there)

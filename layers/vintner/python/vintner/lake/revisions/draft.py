@@ -199,7 +199,7 @@ def _judged(
     base: int | None,
 ) -> tuple[Change, Judgement]:
     """Judge a batch against a snapshot; return the change that makes it the head of the draft with it."""
-    ledger = Ledger.of(table, onto)
+    ledger = Ledger.at(table, onto)
     judged = judge(dataset, batch, held_versions(table, onto, dataset, batch, ledger))
     if judged.conflicts.num_rows:
         first = judged.conflicts.select(list(dataset.version_key)).slice(0, 1).to_pylist()[0]

@@ -106,7 +106,7 @@ def publish_draft(
             raise DraftChangedError(dataset=dataset.name, draft=audit.draft)
         if base_of(table, head) != (main.snapshot_id if main is not None else None):
             raise MainMovedError(dataset=dataset.name, draft=audit.draft)
-        ledger = Ledger.of(table, head)
+        ledger = Ledger.at(table, head)
         rows, digest = content.of(table, head)
         revision = RevisionRecord(
             dataset=dataset.name,
@@ -156,7 +156,7 @@ def roll_back(
             return None, present.tag
         snapshot = table.metadata.snapshot_by_name(target.tag)
         assert snapshot is not None, "a tag has a snapshot"  # noqa: S101
-        ledger = Ledger.of(table, main)
+        ledger = Ledger.at(table, main)
         revision = replace(
             target,
             revision_seq=next_revision_seq(table, cut),

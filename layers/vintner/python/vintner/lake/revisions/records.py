@@ -22,7 +22,7 @@ from vintner.bitemporal.model import INSTANT
 from vintner.lake.commit import Change, append, commit_once
 from vintner.lake.errors import RevisionRecordError
 from vintner.lake.handle import Lake
-from vintner.lake.ledger import ancestry
+from vintner.lake.ledger import CHAIN, ancestry
 from vintner.lake.predicates import equal, every
 from vintner.lake.revisions.model import Kind, RevisionRecord
 from vintner.lake.schema import iceberg_schema
@@ -31,8 +31,8 @@ TABLE: Final = "revisions"
 SEQUENCE: Final = "sequence"
 PREVIOUS: Final = "previous_hash"
 ENTRY: Final = "entry_hash"
-CHAIN_LENGTH: Final = "vintner.chain.length"
-CHAIN_HASH: Final = "vintner.chain.hash"
+CHAIN_LENGTH: Final = CHAIN + "length"
+CHAIN_HASH: Final = CHAIN + "hash"
 BEGINNING: Final = "0" * 64
 """What the first row of the chain has before it."""
 
