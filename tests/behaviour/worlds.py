@@ -78,7 +78,7 @@ def story(dice: Dice, keys: Sequence[str]) -> list[Row]:
         told = {"value": dice.random.choice(_VALUES), "label": dice.random.choice(_LABELS)}
         row = {key: about[key] for key in keys} | {
             "event_time": event,
-            "knowledge_time": dice.instant(),
+            "knowledge_time": rows[-1]["knowledge_time"] if rows and dice.chance(3) else dice.instant(),
             "revision_seq": dice.random.randrange(3),
             "op": "delete" if withdrawn else "upsert",
             "ingested_at": dice.instant(),
