@@ -60,12 +60,16 @@ synth: env ## Write the CloudFormation templates of ENV to cdk.out, offline: to 
 	@node_modules/.bin/cdk synth --quiet --no-notices -c environment="$(ENV)" -c layers=skip
 
 .PHONY: test
-test: env ## Run all tests, those from end to end on a ground of their own
-	@$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup tests
+test: env ## Run all tests but those of the real engines, those from end to end on a ground of their own
+	@$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup tests --ignore tests/conformance
 
 .PHONY: test-fast
 test-fast: env ## Run the unit, property, contract and infra tests
-	@$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup tests --ignore tests/e2e
+	@$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup tests --ignore tests/e2e --ignore tests/conformance
+
+.PHONY: conformance
+conformance: env ## Compare real Trino and Spark with our own engines, statement by statement; says what was left out and why
+	@$(RUN) -m local.conformance
 
 .PHONY: engines
 engines: env ## Fetch real Trino and Spark (once, about 1 GB, into a cache that every clone shares)

@@ -32,4 +32,4 @@ class ChecksumError(GroundError):
 class PackagesMissingError(GroundError):
     """Packages of an engine could not be installed."""
 
-    template = "the packages of {lock} could not be installed (exit code {code}): {tail}"
+    template = "{what} could not be installed from a package index ({said}); reach one from here{instead}"

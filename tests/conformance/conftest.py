@@ -17,6 +17,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from local.athena import DuckDbEngine
+from local.conformance import farewell, left_out
 from local.engines import EngineMissingError, Installer, SparkInstall
 from local.ground import TRINO, Ground, GroundConfig
 from local.ground.config import DUCKDB, REGION
@@ -76,7 +77,15 @@ def stage() -> Iterator[Stage]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def pytest_unconfigure() -> None:
+    """Close with what was left out: after the line that says how many passed."""
+    for line in farewell(left_out()):
+        print(line, flush=True)  # noqa: T201 - nothing else is printed after pytest's own closing line
+
+
 def _missing_trino() -> str:
+    if "trino" in left_out():
+        return left_out()["trino"]
     try:
         Installer().trino()
     except EngineMissingError as error:
@@ -85,6 +94,8 @@ def _missing_trino() -> str:
 
 
 def _spark_home(ground: Ground) -> SparkHome | str:
+    if "spark" in left_out():
+        return left_out()["spark"]
     try:
         install: SparkInstall = Installer().spark()
     except EngineMissingError as error:
