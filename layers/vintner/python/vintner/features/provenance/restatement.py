@@ -8,15 +8,19 @@ answers *with* it depends on the cut that is moved:
 corrections of what should have been known by then, such as a backfill, reach it. This is what making the table again
 today would give.
 
-**knowledge**: the restated facts count as known whenever a row asks. This is what a row would have held, had the
-source been right the first time. Among several restated versions of a fact the newest counts. All other facts stay
-behind the row's own cuts, so whatever differs, differs by this restatement. In steps:
+**value**: a row that saw something of a restated fact sees what it now says; a row that saw nothing of it still does
+not. This is what the row would have held, had the source been right the first time.
 
-1. Take the newest version R the restatement has of each fact.
-2. A row whose cut is before R sees R instead of what it saw; versions of the fact up to R can no longer win.
-3. A row whose cut is at or after R sees what is known to it, and R if nothing is newer.
-4. So: drop the versions up to R, and put R in the beginning of time. Whatever is newer than R stays, and waits for
-   its own knowledge time.
+**knowledge**: the restated facts count as known whenever a row asks. This is the row with its knowledge cut moved, for
+these facts alone: also rows that asked before anything of the fact was published see it.
+
+Of several restated versions of a fact the newest counts, and all other facts stay behind the row's own cuts, so
+whatever differs, differs by this restatement. With R the newest restated version of a fact:
+
+1. A row whose cut is at or after R sees what is known to it, and R if nothing is newer. So whatever is newer than R
+   stays as it is, and waits for its own knowledge time.
+2. A row whose cut is before R sees R instead of what it saw: for *value* every version up to R says what R says; for
+   *knowledge* the versions up to R are dropped, and R is put in the beginning of time.
 """
 
 from __future__ import annotations
@@ -34,13 +38,14 @@ from vintner.bitemporal.compare import canonical
 from vintner.bitemporal.matching import agreeing, numbered
 from vintner.bitemporal.model import EVENT_TIME, INGESTED_AT, INSTANT, KNOWLEDGE_TIME, OP, REVISION_SEQ, version_key
 from vintner.bitemporal.reads import vintage
+from vintner.bitemporal.tabular import flat
 from vintner.bitemporal.versions import LINEAGE, check_columns
 from vintner.lake.model import Dataset
 
 if TYPE_CHECKING:
     from vintner.lake.reader import FactReader
 
-Move: TypeAlias = Literal["knowledge", "system"]
+Move: TypeAlias = Literal["value", "knowledge", "system"]
 """Which cut is moved to see a restatement."""
 
 _EVER: Final = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
@@ -157,11 +162,15 @@ def sides_of(
     copies = {name: f"stated {name}" for name in _MOVED_CLOCKS}
     before, after, new = (_with_copies(_first_written(table, keys), copies) for table in (before, after, new))
     new = _set(new, INGESTED_AT)
+    newest = _newest(new, keys)
     if move == "knowledge":
-        newest = _newest(new, keys)
-        after, new = _not_up_to(after, newest, keys), _set(newest, KNOWLEDGE_TIME)
+        _, place = _up_to(after, newest, keys)
+        after, new = after.filter(pc.is_null(place)), _set(newest, KNOWLEDGE_TIME)
+    after = pa.concat_tables([after, new])
+    if move == "value":
+        after = _saying(after, newest, keys)
     renamed = {name: copies.get(column, column) for name, column in columns.items()}
-    return Sides(before, pa.concat_tables([after, new]), renamed)
+    return Sides(before, after, renamed)
 
 
 def _not_stated_by(table: pa.Table, other: pa.Table, dataset: Dataset) -> pa.Table:
@@ -227,10 +236,20 @@ def _one_of_each(facts: pa.Table, names: Sequence[str], order: Sequence[str], *,
     return facts.take(rows.filter(pa.concat_arrays(ends)))
 
 
-def _not_up_to(facts: pa.Table, newest: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """Return the facts without the versions that are no newer than the restated ones."""
+def _saying(facts: pa.Table, newest: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Return the facts with every version up to a restated one saying what that one says, under its own clocks."""
+    of, place = _up_to(facts, newest, keys)
+    own = pa.arange(0, facts.num_rows)
+    said = pa.concat_tables([facts, of]).take(pc.coalesce(pc.add(place, pa.scalar(len(own), pa.int64())), own))
+    for name in (*version_key(keys), INGESTED_AT):
+        said = said.set_column(said.schema.get_field_index(name), said.schema.field(name), facts[name])
+    return said
+
+
+def _up_to(facts: pa.Table, newest: pa.Table, keys: Sequence[str]) -> tuple[pa.Table, pa.Array]:
+    """Return the restated versions, and per row which of them is at least as new (int64, null for none)."""
     if not newest.num_rows:
-        return facts
+        return newest, pa.nulls(facts.num_rows, pa.int64())
     fact = [*keys, EVENT_TIME]
     restated, place = numbered(newest, fact, facts, fact)
     of = newest.take(pc.sort_indices(restated))  # one row per number
@@ -239,4 +258,4 @@ def _not_up_to(facts: pa.Table, newest: pa.Table, keys: Sequence[str]) -> pa.Tab
         pc.greater(facts[KNOWLEDGE_TIME], known),
         pc.and_(pc.equal(facts[KNOWLEDGE_TIME], known), pc.greater(facts[REVISION_SEQ], seq)),
     )
-    return facts.filter(pc.fill_null(later, True))
+    return of, flat(pc.if_else(pc.fill_null(later, True), None, place)).cast(pa.int64())
