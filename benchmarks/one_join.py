@@ -6,6 +6,8 @@ Prints one JSON document: seconds from the first byte read to the Arrow result, 
 most memory the process ever held, beside what it held before it began. With a sample, the answers of those entities
 are written to a file afterwards, to be checked.
 
+Arrow's jemalloc pool is used where there is one: it gives memory back sooner than the default does.
+
 **memory** reads every file and calls ``as_of_join``. **streamed** calls ``as_of_join_streamed``, which reads the
 facts batch by batch, keeps what the spine can see, and writes to files what would not fit.
 """
@@ -17,7 +19,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +29,8 @@ from pyarrow import dataset
 from benchmarks.measure import resident_bytes
 from vintner.bitemporal import FactSource, as_of_join, as_of_join_streamed
 
+_POOL: Final = "jemalloc"
+
 
 def in_memory(folder: Path, tables: list[str]) -> pa.Table:
     """Read everything, join."""
@@ -34,7 +38,7 @@ def in_memory(folder: Path, tables: list[str]) -> pa.Table:
     for table in tables:
         path = folder / table
         names = [name for name in dataset.dataset(path).schema.names if name != "count"]
-        facts = pq.read_table(path, columns=names)
+        facts = pq.read_table(path, columns=names, read_dictionary=["entity", "op"])
         sources.append(FactSource(facts=facts, columns={f"{table}_value": "value"}))
     return as_of_join(pq.read_table(folder / "spine", columns=["entity", "time"]), sources)
 
@@ -59,6 +63,8 @@ def main() -> None:
     made.add_argument("--sample", type=Path)
     made.add_argument("--of", nargs="+", default=[])
     options = made.parse_args()
+    if _POOL in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
     before, _ = resident_bytes()
     started = time.perf_counter()
     result = {"memory": in_memory, "streamed": streamed}[options.how](options.folder, options.tables)
