@@ -9,12 +9,13 @@ The checksum of an answer is made so that any system, in any language, can make 
    floats as their IEEE bits with every NaN as 0x7FF8000000000000, nulls as zero. Text: the lengths in bytes in the
    same way, null as zero, then all bytes. Lists: their lengths in the same way, then all their elements as a column
    without a name.
-3. The first 16 hexadecimal digits are the checksum.
+3. The first 16 hexadecimal digits, in groups of four, are the checksum.
 """
 
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -88,14 +89,14 @@ def checksum(answer: pa.Table) -> str:
     Examples
     --------
     >>> checksum(pa.table({"row": [0, 1], "value": [1.5, None]}))
-    'd5872864587bcc53'
+    'd587-2864-587b-cc53'
     """
     digest = hashlib.sha256()
     for name in answer.column_names:
         digest.update(name.encode() + b"\0")
         for part in _parts(_array(answer[name])):
             digest.update(part)
-    return digest.hexdigest()[:16]
+    return "-".join(textwrap.wrap(digest.hexdigest()[:16], 4))
 
 
 def compare(found: pa.Table, expected: pa.Table, keys: Sequence[str]) -> Verdict:
