@@ -1,5 +1,5 @@
 -- name: as_of_explained
--- description: The as-of read of a macro series at one instant, and where it has no answer the reason: never_known or deleted. Parameters: entity, time (UTC).
+-- description: The as-of read of a macro series at one instant; without an answer, why: never_known or deleted. Parameters: entity, time (UTC).
 -- Written by `make sql` from local/saved_reads; edit it there.
 WITH spine (entity, "time") AS (
     VALUES

@@ -18,60 +18,6 @@ _FACT: Final = ("event_time", "knowledge_time", "revision_seq")
 _GDP: Final = "uk.gdpkp"
 
 
-def named_reads() -> Sequence[SavedRead]:
-    """Return the queries."""
-    series, instant = Parameter("series"), Parameter("instant (UTC)")
-    decision = datetime(2015, 6, 30, 21, tzinfo=UTC)
-    return [
-        _saved(
-            "as-of features for a spine",
-            "One row per symbol and decision time with the close and the macro value known then. "
-            "Put your own rows into the spine.",
-            _features_for_a_spine(),
-        ),
-        _saved(
-            EQUITY_DAILY.name.replace("_", " ") + " as of",
-            f"The feature view {EQUITY_DAILY.name}, as known, for symbols at decision times.",
-            view_read(EQUITY_DAILY),
-        ),
-        _saved(
-            "macro series as known",
-            "Every period of a macro series as it was known at one instant.",
-            READS.vintage(_SERIES, entity=series, known_at=instant, columns=(*_FACT, "value")),
-        ),
-        _saved(
-            "macro series at a revision",
-            "The newest vintage of a macro series in one revision of the table, which stays the same for ever. "
-            "Put a tag or the id of a snapshot in the place of 'main', the newest revision.",
-            READS.vintage(
-                table_of(MACRO_SERIES, version="main"),
-                entity=_GDP,
-                known_at=datetime(2024, 1, 1, tzinfo=UTC),
-                columns=(*_FACT, "value"),
-            ),
-        ),
-        _saved(
-            "prices at a decision time",
-            "The newest bar of every symbol that had happened and was known at a decision time. "
-            "Change the instant, which is there twice.",
-            READS.as_of(_BARS, at=decision, columns=("entity", *_FACT[:2], "close", "adj_close")),
-            file="prices_at_decision_time",
-        ),
-        _saved(
-            "trailing bars",
-            "The last five closes of a symbol before each decision time, as they were known then, oldest first: what a "
-            "rolling feature is made of. Put your own rows into the spine.",
-            _trailing_bars(),
-        ),
-        _saved(
-            "why a value is missing",
-            "The macro value known at each decision time, at most 200 days old, and where there is none the reason: "
-            "never_known, deleted or expired. Put your own rows into the spine.",
-            _why_missing(),
-        ),
-    ]
-
-
 def _saved(name: str, description: str, statement: SqlStatement, *, file: str = "") -> SavedRead:
     return SavedRead(folder="named_queries", name=name, description=description, statement=statement, file=file)
 
@@ -101,3 +47,60 @@ def _why_missing() -> SqlStatement:
     columns = {"value": "value", "period": "event_time"}
     source = SqlSource(table=_SERIES, columns=columns, ttl=timedelta(days=200), reason="reason")
     return READS.as_of_join(SqlSpine(rows=rows), [source], order_by=("entity", "time"))
+
+
+_READS: Final = (
+    _saved(
+        "as-of features for a spine",
+        "One row per symbol and decision time with the close and the macro value known then. "
+        "Put your own rows into the spine.",
+        _features_for_a_spine(),
+    ),
+    _saved(
+        EQUITY_DAILY.name.replace("_", " ") + " as of",
+        f"The feature view {EQUITY_DAILY.name}, as known, for symbols at decision times.",
+        view_read(EQUITY_DAILY),
+    ),
+    _saved(
+        "macro series as known",
+        "Every period of a macro series as it was known at one instant.",
+        READS.vintage(
+            _SERIES, entity=Parameter("series"), known_at=Parameter("instant (UTC)"), columns=(*_FACT, "value")
+        ),
+    ),
+    _saved(
+        "macro series at a revision",
+        "The newest vintage of a macro series in one revision of the table, which stays the same for ever. "
+        "Put a tag or the id of a snapshot in the place of 'main', the newest revision.",
+        READS.vintage(
+            table_of(MACRO_SERIES, version="main"),
+            entity=_GDP,
+            known_at=datetime(2024, 1, 1, tzinfo=UTC),
+            columns=(*_FACT, "value"),
+        ),
+    ),
+    _saved(
+        "prices at a decision time",
+        "The newest bar of every symbol that had happened and was known at a decision time. "
+        "Change the instant, which is there twice.",
+        READS.as_of(_BARS, at=_day(2015, 6, 30), columns=("entity", *_FACT[:2], "close", "adj_close")),
+        file="prices_at_decision_time",
+    ),
+    _saved(
+        "trailing bars",
+        "The last five closes of a symbol before each decision time, as they were known then, oldest first: what a "
+        "rolling feature is made of. Put your own rows into the spine.",
+        _trailing_bars(),
+    ),
+    _saved(
+        "why a value is missing",
+        "The macro value known at each decision time, at most 200 days old, and where there is none the reason: "
+        "never_known, deleted or expired. Put your own rows into the spine.",
+        _why_missing(),
+    ),
+)
+
+
+def named_reads() -> Sequence[SavedRead]:
+    """Return the queries."""
+    return _READS

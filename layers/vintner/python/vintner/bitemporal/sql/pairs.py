@@ -40,45 +40,33 @@ def answers_by_own_cuts(plan: Plan) -> Answers:
 
 def windows(plan: Plan, *, last: int | None, span: timedelta | None) -> Answers:
     """Collect the newest events of each question."""
-    asked, window = plan.step("asked"), plan.step("in_window")
+    asked = plan.step("asked")
     bounds = plan.fresh("{event}", asked)
     if span is not None:
         bounds.append(f"{{event}} > {plan.spell.earlier(f'{asked}.{plan.at}', span, field='span')}")
     steps, winners = _winners(plan, asked, bounds=bounds)
-    rank = plan.names.fresh("event_rank")
-    steps.append(
-        Cte(
-            window,
-            Select(
-                notes=[f"3. {sentence(NO_GHOSTS)}"],
-                columns=[
-                    *plan.question,
-                    *plan.carried,
-                    *(
-                        []
-                        if last is None
-                        else [row_number(of=plan.question, by=plan.spell.ranking("event_time DESC"), name=rank)]
-                    ),
-                ],
-                source=winners,
-                where=[STANDING],
-            ),
-        )
+    window, rank = plan.step("in_window"), plan.names.fresh("event_rank")
+    ranked = row_number(of=plan.question, by=plan.spell.ranking("event_time DESC"), name=rank)
+    standing = Select(
+        notes=[f"3. {sentence(NO_GHOSTS)}"],
+        columns=[*plan.question, *plan.carried, *([] if last is None else [ranked])],
+        source=winners,
+        where=[STANDING],
     )
-    spell = plan.spell.name
-    lists = plan.spell.lists([spell(column) for column in plan.source.columns.values()], "event_time")
-    answers = Select(
+    answers = Cte(plan.step("answers"), _listed(plan, window, [] if last is None else [f"{rank} <= {int(last)}"]))
+    return [plan.ask(asked), *steps, Cte(window, standing), answers], answers.name
+
+
+def _listed(plan: Plan, window: str, within: list[str]) -> Select:
+    spell, columns = plan.spell.name, plan.source.columns
+    lists = zip(plan.spell.lists([spell(column) for column in columns.values()], "event_time"), columns, strict=True)
+    return Select(
         notes=["4. The window of each question, oldest event first."],
-        columns=[
-            *plan.question,
-            *(f"{each} AS {spell(out)}" for each, out in zip(lists, plan.source.columns, strict=True)),
-        ],
+        columns=[*plan.question, *(f"{values} AS {spell(out)}" for values, out in lists)],
         source=window,
-        where=[] if last is None else [f"{rank} <= {int(last)}"],
+        where=within,
         group_by=plan.question,
     )
-    named = Cte(plan.step("answers"), answers)
-    return [plan.ask(asked), *steps, named], named.name
 
 
 def _winners(plan: Plan, asked: str, *, bounds: Sequence[str]) -> tuple[list[Cte], str]:
