@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any, ClassVar, Final
 
 from pyiceberg.catalog.memory import InMemoryCatalog
@@ -35,12 +36,14 @@ class Disk:
         # Ahead of the clock that PyIceberg dates its snapshots by, so that those lie in the past.
         self.now = datetime.now(UTC) + timedelta(hours=1)
         self.steps = 0
+        self.swaps: set[int] = set()
         self.fail_at: int | None = None
         self.kind = KINDS[0]
         self.before_swap: Any = None
+        self._counting = Lock()
 
     def arm(self, fail_at: int | None, kind: str = KINDS[0]) -> None:
-        self.steps, self.fail_at, self.kind = 0, fail_at, kind
+        self.steps, self.swaps, self.fail_at, self.kind = 0, set(), fail_at, kind
 
     def copy(self) -> tuple[dict[str, tuple[bytes, datetime]], dict[str, str], datetime]:
         return dict(self.files), dict(self.pointers), self.now
@@ -65,8 +68,10 @@ class Disk:
 
     @contextmanager
     def step(self, *, swap: bool = False) -> Iterator[None]:
-        self.steps += 1
-        due = self.steps == self.fail_at
+        with self._counting:
+            self.steps += 1
+            self.swaps |= {self.steps} if swap else set()
+            due = self.steps == self.fail_at
         if due and self.kind == "crash before":
             raise Crash
         yield
@@ -89,6 +94,7 @@ class _Sink(io.BytesIO):
 
     def close(self) -> None:
         if not self.closed and not self._failed:
+            self._failed = True  # whatever happens, this file is written once
             with self._disk.step():
                 self._disk.files[self._location] = (self.getvalue(), self._disk.now)
         super().close()
