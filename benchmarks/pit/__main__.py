@@ -146,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--systems", nargs="+", default=here, help=f"of {', '.join(ADAPTERS)}; Feast is installed on demand"
     )
-    run.add_argument("--repeats", type=int, default=3, help="times kept per query")
+    run.add_argument("--repeats", type=int, default=3, help="times kept per query; 0: the first run counts")
     run.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     run.epilog = "systems: " + "; ".join(f"{name} ({adapter.about})" for name, adapter in ADAPTERS.items())
     return made
