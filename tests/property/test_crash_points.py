@@ -27,6 +27,7 @@ from vintner.lake.revisions import (
     draft_rows,
     publish_draft,
     rebase_draft,
+    record_missing,
     revision_records,
     roll_back,
     verify_chain,
@@ -37,8 +38,8 @@ T0 = datetime(2025, 1, 1, tzinfo=UTC)
 AS_OF = datetime(2025, 12, 31, tzinfo=UTC)
 LEAST = 2_000
 """Crash points this module is to exercise."""
-MANY = 24
-"""Of more points than this in the second process every other one is taken, of twice as many every third, …"""
+MANY = 320
+"""Of more pairs of points than this of one operation every other one is taken, of twice as many every third, …"""
 
 
 def facts(*names: str, value: float = 1.0, known: int = 0) -> list[dict[str, Any]]:
@@ -180,7 +181,7 @@ def beside(world: World) -> None:
 Act = Callable[[World], Any]
 OPERATIONS: dict[str, tuple[Act | None, Act, int]] = {
     "land": (None, lambda w: w.stream("n", "o", "a"), 120),
-    "land beside another writer": (None, beside, 300),
+    "land beside another writer": (None, beside, 200),
     "land on an empty table": (
         lambda w: (
             w.lake.catalog.drop_table((DATABASE, SERIES.name)),
@@ -202,6 +203,7 @@ OPERATIONS: dict[str, tuple[Act | None, Act, int]] = {
     "abandon": (None, lambda w: abandon_draft(w.lake, SERIES, "waiting"), 24),
     "publish": (None, lambda w: w.finish(w.audit), 240),
     "publish what was left unrecorded": (unrecorded, lambda w: w.finish(w.audit), 120),
+    "record what is missing": (unrecorded, lambda w: record_missing(w.lake, [SERIES]), 120),
     "roll back": (None, again, 240),
     "roll back from a later stream": (moved, again, 240),
     "compact": (None, lambda w: list(compact(w.lake, SERIES.name, sort=SERIES.sort_names, few=2)), 100),
@@ -246,7 +248,7 @@ def test_cut_off_at_every_step_and_again_by_whoever_takes_over(world: World, nam
         left = world.disk.copy()
         second_points = points(world, act)
         assert world.says() == expected, f"cut off at {first}"
-        for second in second_points[:: len(second_points) // MANY + 1]:
+        for second in second_points[:: len(first_points) * len(second_points) // MANY + 1]:
             world.disk.restore(left)
             exercised += cut_off(world, act, second)
             act(world)
