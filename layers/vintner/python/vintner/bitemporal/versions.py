@@ -122,7 +122,8 @@ def versions_of(
     index = FactIndex(columns, per_row_system=per_row_system)
     if index.twins.num_rows:
         surplus = _surplus(facts, tuple(keys), index.twins)
-        index = FactIndex(replace(columns, surplus=surplus), per_row_system=per_row_system)
+        if surplus is not None:
+            index = FactIndex(replace(columns, surplus=surplus), per_row_system=per_row_system)
     return Versions(facts=facts, keys=tuple(keys), entities=entities, index=index)
 
 
@@ -167,20 +168,24 @@ def tombstones(op: Any) -> pa.Array:
     return pc.equal(code, pa.scalar(delete, pa.int32()))
 
 
-def _surplus(facts: pa.Table, keys: tuple[str, ...], twins: pa.Table) -> pa.Array:
-    """Return, per row of ``facts``, whether another row with its version key is kept instead (bool)."""
+def _surplus(facts: pa.Table, keys: tuple[str, ...], twins: pa.Table) -> pa.Array | None:
+    """Return, per row of ``facts``, whether another row with its version key is to be kept instead (bool).
+
+    None where the index keeps the right ones already: those written first.
+    """
     first, again = (twins[name].combine_chunks() for name in ("first", "again"))
     _refuse_conflicts(facts, keys, first, again)
     # Written first wins; the lineage only makes the choice independent of the order of the input.
     ties = [name for name in (INGESTED_AT, *LINEAGE) if name in facts.column_names]
-    group = pa.concat_arrays([first.unique(), again])
-    of = pa.concat_arrays([first.unique(), first])
+    heads = first.unique()
+    group, of = pa.concat_arrays([heads, again]), pa.concat_arrays([heads, first])
     claims = pa.table([of, group, *(canonical(fetch(facts[name], group)) for name in ties)], ["of", "row", *ties])
     claims = claims.take(pc.sort_indices(claims, sort_keys=[(name, "ascending") for name in ("of", *ties)]))
-    heads = claims["of"].combine_chunks()
-    later = pc.equal(heads.slice(1), heads.slice(0, len(heads) - 1))
-    surplus = claims["row"].combine_chunks().slice(1).filter(later)
-    return pc.is_in(pa.arange(0, facts.num_rows).cast(pa.int32()), value_set=surplus)
+    of, rows = claims["of"].combine_chunks(), claims["row"].combine_chunks()
+    leads = pa.concat_arrays([pa.array([True]), pc.not_equal(of.slice(1), of.slice(0, len(of) - 1))])
+    if pc.all(pc.equal(rows.filter(leads), of.filter(leads))).as_py():
+        return None
+    return pc.is_in(pa.arange(0, facts.num_rows).cast(pa.int32()), value_set=rows.filter(pc.invert(leads)))
 
 
 def _refuse_conflicts(facts: pa.Table, keys: tuple[str, ...], first: pa.Array, again: pa.Array) -> None:

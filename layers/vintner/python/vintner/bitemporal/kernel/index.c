@@ -3,10 +3,11 @@
  * 1. Count the rows of each entity that pass the cuts, and deal the rows out to the entities (a counting sort).
  * 2. Sort each entity's rows by (event, knowledge, revision). Tables are mostly in order, so the sort first looks
  *    whether there is anything to do, and merges only what is out of order.
- * 3. Write events and versions out as arrays of their own, and per block of events two bounds that let a walk skip
- *    the whole block: the earliest knowledge in it, and the instant from which all of it is deleted for good.
- * 4. Rows with one version key (twins) stand next to each other then; they are reported, in pairs, to the caller,
- *    who can compare what they state.
+ * 3. Write events and versions out as arrays of their own, and bounds that let a walk pass over many events at once:
+ *    per 8, 64, 512 and 4096 events the earliest knowledge of any of them, and per block of 64 the instant from which
+ *    all are deleted for good.
+ * 4. Rows with one version key (twins) stand next to each other then, the one written first in front. It is the one
+ *    that is kept; the pairs are reported to the caller, who can compare what they state.
  */
 
 #include "kernel.h"
@@ -34,41 +35,47 @@ static int order(const Statement *a, const Statement *b) {
     return 0;
 }
 
-static void insertion_sort(Statement *a, int64_t length) {
+/* Whether `a` belongs behind `b`; of twins the one written later does. */
+static int behind(const Facts *facts, const Statement *a, const Statement *b) {
+    int known = order(a, b);
+    return known ? known > 0 : facts->system[a->row] > facts->system[b->row];
+}
+
+static void insertion_sort(const Facts *facts, Statement *a, int64_t length) {
     for (int64_t i = 1; i < length; i++) {
         Statement moving = a[i];
         int64_t j = i;
-        for (; j > 0 && order(&a[j - 1], &moving) > 0; j--) a[j] = a[j - 1];
+        for (; j > 0 && behind(facts, &a[j - 1], &moving); j--) a[j] = a[j - 1];
         a[j] = moving;
     }
 }
 
 /* Merge the sorted halves [0, middle) and [middle, length); the left one goes through scratch. */
-static void merge(Statement *a, int64_t middle, int64_t length, Statement *scratch) {
-    if (order(&a[middle - 1], &a[middle]) <= 0) return;
+static void merge(const Facts *facts, Statement *a, int64_t middle, int64_t length, Statement *scratch) {
+    if (!behind(facts, &a[middle - 1], &a[middle])) return;
     memcpy(scratch, a, (size_t)middle * sizeof *a);
     int64_t left = 0, right = middle, to = 0;
     while (left < middle && right < length) {
-        a[to++] = order(&scratch[left], &a[right]) <= 0 ? scratch[left++] : a[right++];
+        a[to++] = behind(facts, &scratch[left], &a[right]) ? a[right++] : scratch[left++];
     }
     memcpy(a + to, scratch + left, (size_t)(middle - left) * sizeof *a);
 }
 
 enum { RUN = 24 };
 
-static void sort_versions(Statement *a, int64_t length, Statement *scratch) {
-    for (int64_t at = 0; at < length; at += RUN) insertion_sort(a + at, length - at < RUN ? length - at : RUN);
+static void sort_versions(const Facts *facts, Statement *a, int64_t length, Statement *scratch) {
+    for (int64_t at = 0; at < length; at += RUN) insertion_sort(facts, a + at, length - at < RUN ? length - at : RUN);
     for (int64_t width = RUN; width < length; width *= 2) {
         for (int64_t at = 0; at + width < length; at += 2 * width) {
             int64_t span = length - at < 2 * width ? length - at : 2 * width;
-            merge(a + at, width, span, scratch);
+            merge(facts, a + at, width, span, scratch);
         }
     }
 }
 
-static int sorted(const Statement *a, int64_t length) {
+static int sorted(const Facts *facts, const Statement *a, int64_t length) {
     for (int64_t i = 1; i < length; i++) {
-        if (order(&a[i - 1], &a[i]) > 0) return 0;
+        if (behind(facts, &a[i - 1], &a[i])) return 0;
     }
     return 1;
 }
@@ -94,15 +101,19 @@ static int64_t deal(const Facts *facts, Statement *versions, int64_t *first) {
     return first[facts->keys];
 }
 
-static void write_block_bounds(Index *index) {
-    for (int64_t event = 0; event < index->events; event++) {
-        int64_t block = event / EVENTS_PER_BLOCK;
-        const Version *first = &index->version[index->event[event].first];
-        const Version *last = &index->version[index->event[event + 1].first - 1];
-        int64_t end = last->row < 0 ? last->known : INT64_MAX;
-        int starts = event % EVENTS_PER_BLOCK == 0;
-        if (starts || first->known < index->block_known[block]) index->block_known[block] = first->known;
-        if (starts || end > index->block_end[block]) index->block_end[block] = end;
+static void lower(int64_t *bound, int64_t value, int starts) {
+    if (starts || value < *bound) *bound = value;
+}
+
+static void write_bounds(Index *index) {
+    for (int64_t at = 0; at < index->events; at++) {
+        const Event *event = &index->event[at];
+        int64_t end = event->last_row < 0 ? event->last_known : INT64_MAX, block = at / EVENTS_PER_BLOCK;
+        if (at % EVENTS_PER_BLOCK == 0 || end > index->block_end[block]) index->block_end[block] = end;
+        for (int level = 0; level < LEVELS; level++) {
+            int shift = 3 * (level + 1);
+            lower(&index->known_after[level][at >> shift], event->known, (at & ((1 << shift) - 1)) == 0);
+        }
     }
 }
 
@@ -119,17 +130,21 @@ static int64_t emit(const Statement *versions, int64_t length, Index *index, int
             found++;
             continue;
         }
+        int32_t row = version->dead ? ~version->row : version->row;
         if (i == 0 || versions[head].event != version->event) {
-            index->event[index->events++] = (Event){version->event, index->versions};
+            index->event[index->events++] = (Event){
+                .time = version->event, .known = version->known, .first = (int32_t)index->versions};
         }
         head = i;
-        index->version[index->versions++] = (Version){version->known, version->dead ? ~version->row : version->row};
+        index->event[index->events - 1].last_known = version->known;
+        index->event[index->events - 1].last_row = row;
+        index->version[index->versions++] = (Version){version->known, row};
     }
     return found;
 }
 
 /* Fill `index`, whose arrays have room for every row of `facts`. Returns the number of twins, of which the first
- * `room` are in `pairs` as (row, row); an index with twins is not for reading. Returns -1 when memory is short. */
+ * `room` are in `pairs` as (row kept, row left out). Returns -1 when memory is short. */
 PUBLIC int64_t vintner_index(const Facts *facts, Index *index, int32_t *pairs, int64_t room) {
     int64_t rows = facts->rows > 0 ? facts->rows : 1, twins = 0;
     Statement *versions = malloc((size_t)rows * sizeof *versions);
@@ -143,15 +158,15 @@ PUBLIC int64_t vintner_index(const Facts *facts, Index *index, int32_t *pairs, i
     for (int64_t key = 0; key < facts->keys; key++) {
         int64_t length = first[key + 1] - first[key];
         index->key_first[key] = (int32_t)index->events;
-        if (!sorted(versions + first[key], length)) {
+        if (!sorted(facts, versions + first[key], length)) {
             if (!scratch && !(scratch = malloc((size_t)rows * sizeof *scratch))) goto done;
-            sort_versions(versions + first[key], length, scratch);
+            sort_versions(facts, versions + first[key], length, scratch);
         }
         twins += emit(versions + first[key], length, index, twins, room, pairs);
     }
     index->key_first[facts->keys] = (int32_t)index->events;
-    index->event[index->events] = (Event){INT64_MAX, index->versions};
-    write_block_bounds(index);
+    index->event[index->events] = (Event){.time = INT64_MAX, .first = (int32_t)index->versions};
+    write_bounds(index);
     for (int64_t at = 0; index->system && at < index->versions; at++) {
         int64_t row = index->version[at].row;
         index->system[at] = facts->system[row < 0 ? ~row : row];

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ctypes import byref
+from ctypes import byref, c_void_p
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vintner.bitemporal.kernel.native import LONGEST_SPAN, FactsStruct, IndexStruct, SpineStruct, library
+from vintner.bitemporal.kernel.native import LEVELS, LONGEST_SPAN, FactsStruct, IndexStruct, SpineStruct, library
 
 _EVENTS_PER_BLOCK: Final = 64
 
@@ -107,8 +107,8 @@ class FactIndex:
     Attributes
     ----------
     twins
-        Pairs of rows (int32) with one version key, as a table of ``first`` and ``again``. An index with twins is not
-        for reading: leave all but one of each out as ``surplus``.
+        Pairs of rows (int32) with one version key, as a table of ``first``, written first and kept, and ``again``,
+        left out. Where both were written at one instant, either may be first.
 
     Examples
     --------
@@ -172,19 +172,21 @@ class FactIndex:
 
     def _empty(self, columns: Columns, *, per_row_system: bool) -> IndexStruct:
         rows = len(columns.key)
-        blocks = rows // _EVENTS_PER_BLOCK + 1
+        system = _buffer(rows * 8) if per_row_system else None
+        levels = [_buffer((rows // 8 ** (level + 1) + 1) * 8) for level in range(LEVELS)]
         sizes = {
             "key_first": (columns.keys + 1) * 4,
-            "event": (rows + 1) * 16,
+            "event": (rows + 1) * 32,
             "version": rows * 16,
-            "system": rows * 8 if per_row_system else 0,
-            "block_known": blocks * 8,
-            "block_end": blocks * 8,
+            "block_end": (rows // _EVENTS_PER_BLOCK + 1) * 8,
         }
-        buffers = {name: _buffer(size) for name, size in sizes.items() if size or name != "system"}
-        self._keep.extend(buffers.values())
+        buffers = {name: _buffer(size) for name, size in sizes.items()}
         self._version = buffers["version"]
-        return IndexStruct(keys=columns.keys, **{name: buffer.address for name, buffer in buffers.items()})
+        self._keep += [system, *levels, *buffers.values()]
+        struct = IndexStruct(keys=columns.keys, **{name: buffer.address for name, buffer in buffers.items()})
+        struct.system = system.address if system else None
+        struct.known_after = (c_void_p * LEVELS)(*(level.address for level in levels))
+        return struct
 
     def _twins(self, facts: FactsStruct, found: int) -> pa.Table:
         pairs = _buffer(found * 8)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define EVENTS_PER_BLOCK 64
+#define LEVELS 4 /* of bounds on knowledge: per 8, 64, 512 and 4096 events */
 
 /* A fact table, column by column. */
 typedef struct {
@@ -27,13 +28,17 @@ typedef struct {
     int64_t system_to;       /* leave out rows written later than this */
 } Facts;
 
-/* An event of an entity. Its versions are those from `first` to below the next event's. */
+/* An event of an entity, with its newest version: half a cache line, and mostly all that a read looks at. Its versions
+ * are those from `first` to below the next event's. */
 typedef struct {
     int64_t time;
-    int64_t first;
+    int64_t known;       /* earliest knowledge of any version */
+    int64_t last_known;  /* knowledge of the newest version */
+    int32_t first;
+    int32_t last_row;    /* row of the newest version, or the complement of its row when it is a tombstone */
 } Event;
 
-/* A version of an event: when it became known, and its row, or the complement of its row when it is a tombstone. */
+/* A version of an event: when it became known, and its row as above. */
 typedef struct {
     int64_t known;
     int64_t row;
@@ -44,12 +49,12 @@ typedef struct {
     int64_t keys;
     int64_t events;
     int64_t versions;
-    int32_t *key_first;    /* keys + 1: first event of each entity */
-    Event *event;          /* events + 1 */
+    int32_t *key_first;            /* keys + 1: first event of each entity */
+    Event *event;                  /* events + 1 */
     Version *version;
-    int64_t *system;       /* per version: when it was written; NULL unless asked for */
-    int64_t *block_known;  /* per block of events: no version of any is known before */
-    int64_t *block_end;    /* per block of events: from here on each is known to be deleted for good */
+    int64_t *system;               /* per version: when it was written; NULL unless asked for */
+    int64_t *known_after[LEVELS];  /* per 8, 64, ... events: none of them is known before */
+    int64_t *block_end;            /* per block of events: from here on each is known to be deleted for good */
 } Index;
 
 /* Rows that ask. */

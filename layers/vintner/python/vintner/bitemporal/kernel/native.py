@@ -15,6 +15,9 @@ from typing import Any, ClassVar, Final
 
 from vintner.errors import VintnerError
 
+LEVELS: Final = 4
+"""``LEVELS`` of kernel.h: bounds per 8, 64, 512 and 4096 events."""
+
 LONGEST_SPAN: Final = 2**63 - 1
 """In place of a ttl or a span: none."""
 
@@ -48,7 +51,8 @@ class IndexStruct(Structure):
     _fields_: ClassVar[list[Any]] = [
         *((name, c_int64) for name in ("keys", "events", "versions")),
         *((name, c_void_p) for name in ("key_first", "event", "version", "system")),
-        *((name, c_void_p) for name in ("block_known", "block_end")),
+        ("known_after", c_void_p * LEVELS),
+        ("block_end", c_void_p),
     ]
 
 

@@ -4,7 +4,7 @@
  *    of time the cursor moves a step or two, otherwise it gallops or halves the distance.
  * 2. The version of that event that wins is the last one known by the knowledge cut (and written by the system cut).
  *    None, or a tombstone, and the walk goes on to the event before: nothing is known of the former, the latter is
- *    gone. At the end of a block of events, the block's bounds may say that all of it can be passed over.
+ *    gone. Bounds over 8, 64, ... events let it pass over many of either kind at once.
  * 3. What is found older than the ttl is no answer.
  *
  * Future-dated facts lie behind the cursor, late restatements of old periods are never met, and a tombstone costs one
@@ -42,19 +42,38 @@ static int64_t newest_by(const Event *event, int64_t first, int64_t end, int64_t
     return last_by(event, from + 1, from + step < end ? from + step : end, at);
 }
 
+/* The last event in [first, at] of which something is known by then, or one before `first`. */
+static int64_t last_known_by(const Index *index, int64_t first, int64_t at, int64_t known_to) {
+    while (at >= first && index->event[at].known > known_to) {
+        int64_t step = 1;
+        for (int level = 0; level < LEVELS; level++) {
+            int64_t size = step * 8;
+            if (at % size != size - 1 || index->known_after[level][at / size] <= known_to) break;
+            step = size;
+        }
+        at -= step;
+    }
+    return at;
+}
+
 enum { FEW_VERSIONS = 16 };
 
-/* The version of an event that wins at the cuts, or -1. */
-static int64_t winner(const Index *index, int64_t event, int64_t known_to, int64_t system_to) {
+/* The row of the version of an event that wins at the cuts (the complement for a tombstone); 0 when there is none, as
+ * `*any` says. */
+static int64_t winner(const Index *index, int64_t event, int64_t known_to, int64_t system_to, int *any) {
+    const Event *of = &index->event[event];
     const Version *version = index->version;
-    int64_t low = index->event[event].first, at = index->event[event + 1].first - 1;
+    *any = 1;
+    if (!index->system && of->last_known <= known_to) return of->last_row;
+    int64_t low = of->first, at = of[1].first - 1;
     while (!index->system && at - low > FEW_VERSIONS) {
         int64_t middle = low + (at - low) / 2;
         if (version[middle].known <= known_to) low = middle;
         else at = middle - 1;
     }
     while (at >= low && (version[at].known > known_to || (index->system && index->system[at] > system_to))) at--;
-    return at >= low ? at : -1;
+    *any = at >= low;
+    return *any ? version[at].row : 0;
 }
 
 /* What one row asks. */
@@ -82,8 +101,8 @@ enum { SOON = 8, LATER = 16 };
 static void look_ahead(const Index *index, const Spine *spine, int64_t at, const int32_t *cursors) {
     if (at + LATER >= spine->rows) return;
     int32_t later = key_at(spine, at + LATER), soon = key_at(spine, at + SOON);
-    if (later >= 0) __builtin_prefetch(&index->event[cursors[later]]);
-    if (soon >= 0) __builtin_prefetch(&index->version[index->event[cursors[soon]].first]);
+    if (later >= 0) __builtin_prefetch(&cursors[later]);
+    if (soon >= 0) __builtin_prefetch(&index->event[cursors[soon]]);
 }
 
 /* Place row `at` of the spine; returns 0 when its entity has no facts. */
@@ -101,26 +120,20 @@ static int place(const Index *index, const Spine *spine, int64_t at, int32_t *cu
 
 /* The newest event in [first, at], not before `oldest`, that exists at the cut, with its row; or -1. */
 static int64_t newest_live(const Index *index, const Cut *cut, int64_t at, int64_t oldest, int32_t *row, int *deleted) {
-    while (at >= cut->first && index->event[at].time >= oldest) {
-        if (at % EVENTS_PER_BLOCK == EVENTS_PER_BLOCK - 1) {
-            int64_t block = at / EVENTS_PER_BLOCK;
-            int unknown = cut->known_to < index->block_known[block];
-            int gone = !index->system && cut->known_to >= index->block_end[block];
-            if (gone) *deleted = 1;
-            if (unknown || gone) {
-                at -= EVENTS_PER_BLOCK;
-                continue;
-            }
-        }
-        int64_t version = winner(index, at, cut->known_to, cut->system_to);
-        if (version >= 0 && index->version[version].row >= 0) {
-            *row = (int32_t)index->version[version].row;
+    for (;; at--) {
+        at = last_known_by(index, cut->first, at, cut->known_to);
+        if (at < cut->first || index->event[at].time < oldest) return -1;
+        int any;
+        int64_t found = winner(index, at, cut->known_to, cut->system_to, &any);
+        if (any && found >= 0) {
+            *row = (int32_t)found;
             return at;
         }
-        if (version >= 0) *deleted = 1;
-        at--;
+        if (!any) continue;
+        *deleted = 1;
+        int ends = at % EVENTS_PER_BLOCK == EVENTS_PER_BLOCK - 1;
+        if (ends && !index->system && cut->known_to >= index->block_end[at / EVENTS_PER_BLOCK]) at -= EVENTS_PER_BLOCK - 1;
     }
-    return -1;
 }
 
 static int64_t oldest_valid(const Spine *spine, int64_t at) {
@@ -186,8 +199,8 @@ PUBLIC int64_t vintner_windows(const Index *index, const Spine *spine, int64_t l
 PUBLIC int64_t vintner_vintage(const Index *index, int32_t *rows) {
     int64_t count = 0;
     for (int64_t event = 0; event < index->events; event++) {
-        int64_t row = index->version[index->event[event + 1].first - 1].row;
-        if (row >= 0) rows[count++] = (int32_t)row;
+        int32_t row = index->event[event].last_row;
+        if (row >= 0) rows[count++] = row;
     }
     return count;
 }
@@ -198,9 +211,9 @@ PUBLIC int64_t vintner_next(const Index *index, int64_t after, int32_t *rows) {
     for (int64_t key = 0; key < index->keys; key++) {
         int64_t end = index->key_first[key + 1];
         for (int64_t event = last_by(index->event, index->key_first[key], end, after) + 1; event < end; event++) {
-            int64_t row = index->version[index->event[event + 1].first - 1].row;
+            int32_t row = index->event[event].last_row;
             if (row < 0) continue;
-            rows[count++] = (int32_t)row;
+            rows[count++] = row;
             break;
         }
     }
