@@ -10,6 +10,7 @@ from sqlglot import exp
 from local.athena.errors import StatementFailedError
 from local.athena.inference import Family, family_of, precision_of
 from local.athena.refusals import call, cast, refuse, refuse_untyped
+from local.athena.zones import UTC_NAMES, is_seen_as_instant, refuse_zone
 
 _T = exp.DataType.Type
 _INTEGERS: Final = {_T.TINYINT: "TINYINT", _T.SMALLINT: "SMALLINT", _T.INT: "INTEGER", _T.BIGINT: "BIGINT"}
@@ -19,7 +20,7 @@ _PLAIN: Final = frozenset({_T.BOOLEAN, _T.DOUBLE, _T.FLOAT, _T.DATE, _T.STRUCT, 
 _MICROSECONDS: Final = 6
 _TIME_TEXT: Final = re.compile(
     r"\s*\d{1,6}-\d{1,2}-\d{1,2}( \d{1,2}:\d{1,2}(:\d{1,2}(\.(?P<digits>\d+))?)?)?"
-    r"(\s*([+-]\d{2}:?\d{2}|[A-Za-z]+(/[A-Za-z_]+)*))?"
+    r"(?P<zone>\s*([+-]\d{2}:?\d{2}|[A-Za-z]+(/[A-Za-z_]+)*))?"
 )
 
 
@@ -38,6 +39,8 @@ def translate_cast(node: exp.Cast) -> exp.Expr:
         return _to_text(node)
     if to is _T.DECIMAL:
         return _to_decimal(node)
+    if to is _T.FLOAT and family_of(node.this) is Family.FLOAT:
+        return call("trino_to_real", node.this)
     if to in _PLAIN:
         return node
     raise refuse(f"A cast to {node.to.sql('trino')}", "cast to another type")
@@ -61,7 +64,7 @@ def _to_time(node: exp.Cast, name: str) -> exp.Expr:
     if digits > _MICROSECONDS:
         raise refuse(f"timestamp({digits})", "Iceberg's times have six digits")
     plain = exp.DataType.build(name, dialect="duckdb")
-    source = node.this
+    source = _zoned(node)
     if isinstance(source, exp.Literal) and source.is_string:
         given = _digits_of(source, tries=isinstance(node, exp.TryCast))
         if given is not None and given <= digits:
@@ -73,6 +76,27 @@ def _to_time(node: exp.Cast, name: str) -> exp.Expr:
         raise refuse(f"A cast to timestamp({digits})", "use 0, 3 or 6 digits")
     made = _again(node, source, plain)
     return made if rounding is None else call(rounding, made)
+
+
+def _zoned(node: exp.Cast) -> exp.Expr:
+    """Return what is cast to a time; text of another zone than UTC only where the zone does not matter."""
+    source: exp.Expr = node.this
+    keeps_zone = node.to.this is _T.TIMESTAMPTZ
+    if family_of(source) is not Family.TEXT or (
+        keeps_zone and not isinstance(source, exp.Literal) and is_seen_as_instant(node)
+    ):
+        return source
+    if not isinstance(source, exp.Literal):
+        return call("trino_utc_text", source)
+    match = _TIME_TEXT.fullmatch(source.name)
+    zone = (match["zone"] or "").strip() if match else ""
+    if not zone or zone.lower() in UTC_NAMES:
+        return source
+    if keeps_zone and not is_seen_as_instant(node):
+        raise refuse_zone(zone)
+    clock = source.name[: match.start("zone")] if match else source.name
+    # Without a zone Trino keeps the wall clock; DuckDB wants an offset right behind the time.
+    return exp.Literal.string(clock + (zone if zone[0] in "+-" else f" {zone}") if keeps_zone else clock)
 
 
 def _digits_in(source: exp.Expr) -> int:
@@ -109,8 +133,12 @@ def time_text(node: exp.Expr, form: str, zone: str) -> exp.Expr:
     """Return the text of a time with the digits of its type (six when they are not known)."""
     instant = family_of(node) is Family.INSTANT
     plain = cast(node, "TIMESTAMP")
-    fraction = {0: "", 3: ".%g"}.get(_digits_in(node), ".%f")
-    return call("strftime", plain, form + fraction + (zone if instant else ""))
+    digits = _digits_in(node)
+    fraction = {0: "", 3: ".%g"}.get(digits, ".%f")
+    if digits in (0, 3, _MICROSECONDS):
+        return call("strftime", plain, form + fraction + (zone if instant else ""))
+    cut = call("regexp_replace", call("strftime", plain, form + fraction), f"[0-9]{{{_MICROSECONDS - digits}}}$", "")
+    return call("concat", cut, zone) if instant else cut
 
 
 def _to_decimal(node: exp.Cast) -> exp.Expr:

@@ -12,6 +12,7 @@ from typing import Final
 from sqlglot import exp
 
 from local.athena.casts import translate_cast
+from local.athena.errors import StatementFailedError
 from local.athena.inference import Family, Handler, family_of
 from local.athena.refusals import call, cast, refuse, refuse_untyped
 from local.athena.times import NAMED_TIME_FUNCTIONS, TIME_FUNCTIONS
@@ -28,6 +29,48 @@ def _extreme(node: exp.ArgMax | exp.ArgMin) -> exp.Expr:
 def _single(node: exp.Max | exp.Min) -> exp.Expr:
     if node.expressions:
         raise refuse(f"{node.key} with a count", "use row_number() in a subquery")
+    return node
+
+
+def _unnest(node: exp.Unnest) -> exp.Expr:
+    if any(family_of(each) is Family.MAP for each in node.expressions):
+        raise refuse("UNNEST of a map", "unnest map_keys(m) and look each key up with element_at")
+    return node
+
+
+def _count_if(node: exp.CountIf) -> exp.Expr:
+    """``count_if`` of no rows is 0."""
+    return exp.Count(this=exp.Case(ifs=[exp.If(this=node.this, true=exp.Literal.number(1))]))
+
+
+def _round(node: exp.Round) -> exp.Expr:
+    """``round`` never answers a negative zero, and keeps the scale of a decimal."""
+    family = family_of(node.this)
+    if family is Family.FLOAT:
+        return exp.paren(exp.Add(this=node, expression=cast(exp.Literal.number(0), "DOUBLE")))
+    if family is Family.DECIMAL and node.args.get("decimals"):
+        raise refuse("round of a decimal to digits", "cast it to double, or to a decimal of fewer digits")
+    if family in (Family.INTEGER, Family.DECIMAL):
+        return node
+    raise refuse_untyped(node.this) if family is Family.UNKNOWN else refuse(f"round of a {family}", "cast it to double")
+
+
+def _reverse(node: exp.Reverse) -> exp.Expr:
+    names = {Family.TEXT: "reverse", Family.ARRAY: "list_reverse", Family.NULL: "reverse"}
+    family = family_of(node.this)
+    if family not in names:
+        raise (
+            refuse_untyped(node.this) if family is Family.UNKNOWN else refuse(f"reverse of a {family}", "leave it out")
+        )
+    return call(names[family], node.this)
+
+
+def _joined(node: exp.ArrayToString) -> exp.Expr:
+    inside = node.this.type.expressions if node.this.type is not None else []
+    kind = exp.cast(exp.null(), inside[0]) if inside else exp.null()
+    kind.type = inside[0] if inside else None
+    if family_of(kind) not in (Family.TEXT, Family.INTEGER, Family.BOOLEAN, Family.DATE):
+        raise refuse("array_join of other elements than texts, integers, booleans and dates", "unnest and print them")
     return node
 
 
@@ -81,7 +124,9 @@ def _truncate(node: exp.Trunc) -> exp.Expr:
 
 
 def _sign(node: exp.Sign) -> exp.Expr:
-    return cast(node, "BIGINT") if family_of(node.this) is Family.INTEGER else node
+    names = {Family.INTEGER: "BIGINT", Family.FLOAT: "DOUBLE"}
+    family = family_of(node.this)
+    return cast(node, names[family]) if family in names else node
 
 
 def _logarithm(node: exp.Log) -> exp.Expr:
@@ -146,23 +191,26 @@ def _element(node: exp.Bracket) -> exp.Expr:
     (key,) = node.expressions
     family, lenient = family_of(node.this), bool(node.args.get("safe"))
     if family is Family.MAP:
-        key = _position(key, 1) if not lenient and isinstance(key, exp.Literal) and not key.is_string else key
         return call("trino_element_map" if lenient else "trino_subscript_map", node.this, key)
+    if family is Family.ARRAY and family_of(key) is Family.TEXT:
+        raise StatementFailedError(code="TYPE_MISMATCH", message="The subscript of an array is an integer, not varchar")
     if family is Family.ARRAY and lenient:
         return call("list_extract", node.this, key)
     if family is Family.ARRAY and isinstance(key, exp.Literal):
-        return call("trino_subscript_list", node.this, _position(key, 1))
+        return call("trino_subscript_list", node.this, key)
     if family is Family.ROW and isinstance(key, exp.Literal):
-        return call("struct_extract_at", node.this, _position(key, 1))
+        return call("struct_extract_at", node.this, key)
     raise refuse_untyped(node.this) if family is Family.UNKNOWN else refuse("A computed subscript", "use element_at")
 
 
-def _position(key: exp.Literal, shift: int) -> exp.Literal:
-    return exp.Literal(this=str(int(key.name) + shift), is_string=False)
-
-
 def _sequence(node: exp.GenerateSeries) -> exp.Expr:
-    family = family_of(node.args["start"])
+    """Without a step it goes down when the end is before the start."""
+    family, step = family_of(node.args["start"]), node.args.get("step")
+    if step is None:
+        names = {Family.DATE: "trino_dates", Family.INTEGER: "trino_sequence"}
+        if family not in names:
+            raise refuse(f"sequence of {family} without a step", "write the step")
+        return call(names[family], node.args["start"], node.args["end"])
     return cast(node, "DATE[]") if family is Family.DATE else node
 
 
@@ -174,20 +222,22 @@ def _from_utf8(node: exp.Decode) -> exp.Expr:
 
 
 def _json_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
-    return call("trino_json_scalar", node.this, str(node.expression.name or node.expression.sql("trino").strip("'")))
+    path = str(node.expression.name or node.expression.sql("trino").strip("'"))
+    if '"' in path:
+        raise refuse(f"The JSON path '{path}'", "use a path without quotes")
+    return call("trino_json_scalar", node.this, path)
 
 
 PASSED: Final[frozenset[type[exp.Expr]]] = frozenset(
     {
         # Aggregates and windows with one meaning on both sides.
-        *(exp.AnyValue, exp.ArrayAgg, exp.Corr, exp.Count, exp.CountIf, exp.CovarPop, exp.CovarSamp, exp.GroupConcat),
+        *(exp.AnyValue, exp.ArrayAgg, exp.Corr, exp.Count, exp.CovarPop, exp.CovarSamp, exp.GroupConcat),
         *(exp.LogicalAnd, exp.LogicalOr, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Sum, exp.Variance),
         *(exp.VariancePop, exp.CumeDist, exp.DenseRank, exp.FirstValue, exp.Grouping, exp.Lag, exp.LastValue, exp.Lead),
         *(exp.NthValue, exp.Ntile, exp.PercentRank, exp.Rank, exp.RowNumber),
         # Numbers.
         *(
             exp.Abs,
-            exp.Cbrt,
             exp.Exp,
             exp.Greatest,
             exp.IsInf,
@@ -196,17 +246,16 @@ PASSED: Final[frozenset[type[exp.Expr]]] = frozenset(
             exp.Ln,
             exp.Mod,
             exp.Pow,
-            exp.Round,
         ),
         exp.Sqrt,
         # Text.
-        *(exp.Concat, exp.Length, exp.Lower, exp.RegexpLike, exp.Replace, exp.Reverse, exp.StartsWith, exp.Upper),
+        *(exp.Concat, exp.Length, exp.Lower, exp.RegexpLike, exp.Replace, exp.StartsWith),
         # Parts of times.
         *(exp.Day, exp.DayOfMonth, exp.DayOfYear, exp.Hour, exp.Minute, exp.Month, exp.Quarter, exp.Second),
         *(exp.WeekOfYear, exp.Year),
         # Collections and conditions.
-        *(exp.Array, exp.ArrayContains, exp.ArraySort, exp.ArrayToString, exp.Case, exp.Coalesce, exp.Exists, exp.If),
-        *(exp.Map, exp.MapKeys, exp.Nullif, exp.Try, exp.Unnest, exp.And, exp.Or),
+        *(exp.Array, exp.ArrayContains, exp.ArraySort, exp.Case, exp.Coalesce, exp.Exists, exp.If),
+        *(exp.Map, exp.MapKeys, exp.Nullif, exp.Try, exp.And, exp.Or),
     }
 )
 """Functions that mean the same in DuckDB once sqlglot has spelled them."""
@@ -219,10 +268,12 @@ MENDED: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.ArgMax: _extreme,
         exp.ArgMin: _extreme,
         exp.ArraySize: _cardinality,
+        exp.ArrayToString: _joined,
         exp.Avg: _average,
         exp.Bracket: _element,
         exp.Cast: translate_cast,
         exp.Ceil: _whole,
+        exp.CountIf: _count_if,
         exp.Decode: _from_utf8,
         exp.Div: _divide,
         exp.Floor: _whole,
@@ -235,6 +286,8 @@ MENDED: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Pad: _pad,
         exp.RegexpExtract: _regexp_extract,
         exp.RegexpReplace: _regexp_replace,
+        exp.Reverse: _reverse,
+        exp.Round: _round,
         exp.Sign: _sign,
         exp.Split: _split,
         exp.SplitPart: lambda node: call(
@@ -246,6 +299,8 @@ MENDED: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.Trim: _trim,
         exp.Trunc: _truncate,
         exp.TryCast: translate_cast,
+        exp.Unnest: _unnest,
+        exp.Upper: lambda node: call("trino_upper", node.this),
     }
 )
 """Functions whose meaning differs, with what to say instead."""

@@ -38,6 +38,9 @@ class Family(StrEnum):
 
 TEMPORAL: Final = frozenset({Family.DATE, Family.TIMESTAMP, Family.INSTANT})
 
+_MILLISECONDS: Final = 3
+_MICROSECONDS: Final = 6
+
 _T = exp.DType
 _FAMILIES: Final[Mapping[exp.DType, Family]] = MappingProxyType(
     {
@@ -89,11 +92,36 @@ def _literal(self: Any, node: exp.Literal) -> exp.Literal:
     return self._annotate_literal(node)  # type: ignore[no-any-return]
 
 
-def _subtraction(self: Any, node: exp.Sub) -> exp.Sub:
-    if family_of(node.this) in TEMPORAL and family_of(node.expression) in TEMPORAL:
+def interval_unit(node: exp.Expr) -> str:
+    """Return the unit of the interval that a sum or difference has on one of its sides; nothing without one."""
+    side = next((side for side in (node.this, node.expression) if isinstance(side, exp.Interval)), None)
+    unit = side.args.get("unit") if side is not None else None
+    return str(unit.name).lower().removesuffix("s") if unit is not None else ""
+
+
+def _sum(self: Any, node: exp.Add | exp.Sub) -> exp.Add | exp.Sub:
+    families = {family_of(node.this), family_of(node.expression)}
+    if isinstance(node, exp.Sub) and families <= TEMPORAL:
         self._set_type(node, _T.INTERVAL)
         return node
+    time = next((side for side in (node.this, node.expression) if precision_of(side) is not None), None)
+    if time is not None and Family.INTERVAL in families:
+        # An interval of days and less has milliseconds; one of months has none.
+        least = 0 if interval_unit(node) in ("month", "year") else _MILLISECONDS
+        self._set_type(node, _time_of(max(precision_of(time) or 0, least), zoned=family_of(time) is Family.INSTANT))
+        return node
     return self._annotate_binary(node)  # type: ignore[no-any-return]
+
+
+def _at_time_zone(self: Any, node: exp.Expr) -> exp.Expr:
+    time = node.this if isinstance(node, exp.AtTimeZone) else node.expressions[0]
+    digits = precision_of(time)
+    self._set_type(node, _time_of(_MICROSECONDS if digits is None else digits, zoned=True))
+    return node
+
+
+def _time_of(digits: int, *, zoned: bool) -> exp.DataType:
+    return exp.DataType.build(f"timestamp({digits})" + (" with time zone" if zoned else ""), dialect="trino")
 
 
 def _element(self: Any, node: exp.Bracket) -> exp.Bracket:
@@ -113,7 +141,7 @@ def _anonymous(self: Any, node: exp.Anonymous) -> exp.Anonymous:
     if known:
         self._set_type(node, exp.DataType.build(known, dialect="trino"))
     elif node.name.lower() in ("at_timezone", "with_timezone"):
-        self._set_type(node, exp.DataType.build("timestamp(6) with time zone", dialect="trino"))
+        _at_time_zone(self, node)
     return node
 
 
@@ -158,7 +186,8 @@ RULES: Final[dict[type[exp.Expr], dict[str, Any]]] = {
     **{kind: _returns("bigint") for kind in _BIGINT_PARTS},
     **{kind: _returns("varchar") for kind in _TEXTS},
     exp.Anonymous: {"annotator": _anonymous},
-    exp.AtTimeZone: _returns("timestamp(6) with time zone"),
+    exp.Add: {"annotator": _sum},
+    exp.AtTimeZone: {"annotator": _at_time_zone},
     exp.Bracket: {"annotator": _element},
     exp.CurrentTimestamp: _returns(_INSTANT_3),
     exp.FromISO8601Date: _returns("date"),
@@ -167,7 +196,7 @@ RULES: Final[dict[type[exp.Expr], dict[str, Any]]] = {
     exp.Localtimestamp: _returns("timestamp(3)"),
     exp.Split: _returns("array(varchar)"),
     exp.StrToTime: _returns("timestamp(3)"),
-    exp.Sub: {"annotator": _subtraction},
+    exp.Sub: {"annotator": _sum},
     exp.TimeToUnix: _returns("double"),
     exp.UnixToTime: _returns(_INSTANT_3),
 }

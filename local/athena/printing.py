@@ -7,6 +7,7 @@ exponent, always with a fraction, always the shortest digits that read back as t
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+_MICROSECONDS = 6
 _PLAIN_FROM, _PLAIN_TO = 1e-3, 1e7
 
 
@@ -34,6 +36,8 @@ def print_column(column: pa.ChunkedArray, type_: str) -> list[str | None]:
     """
     if pt.is_timestamp(column.type):
         return _print_timestamps(column, type_)
+    if pt.is_date(column.type):
+        return [_signed(text) for text in pc.cast(column, pa.string()).to_pylist()]  # Python's end with the year 9999
     values = column.to_pylist()
     if pt.is_map(column.type):
         return [None if value is None else print_value(value) if value else "{}" for value in values]
@@ -45,11 +49,17 @@ def print_column(column: pa.ChunkedArray, type_: str) -> list[str | None]:
 
 
 def _print_timestamps(column: pa.ChunkedArray, type_: str) -> list[str | None]:
-    unit = "s" if "(0)" in type_ else "ms" if "(3)" in type_ else "us"
-    plain = pc.cast(column, pa.timestamp("us"))
-    texts = pc.cast(pc.cast(plain, pa.timestamp(unit), safe=False), pa.string()).to_pylist()
+    digits = re.search(r"\((\d)\)", type_)
+    missing = _MICROSECONDS - int(digits[1]) if digits else 0
+    texts = pc.cast(pc.cast(column, pa.timestamp("us")), pa.string()).to_pylist()
+    cut = -missing - (missing == _MICROSECONDS) or None  # without digits the point goes too
     zone = " UTC" if column.type.tz else ""
-    return [None if text is None else text + zone for text in texts]
+    return [None if text is None else f"{_signed(text[:cut])}{zone}" for text in texts]
+
+
+def _signed(text: str | None) -> str | None:
+    """Put a plus before a year of more than four digits, as Java does."""
+    return f"+{text}" if text is not None and text[4] != "-" and text[0] != "-" else text
 
 
 def print_value(value: Any) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
+from pathlib import Path
+from typing import Any, ClassVar, Final, NoReturn
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.trino import TrinoParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from local.athena.errors import MalformedStatementError
@@ -18,6 +20,43 @@ DIALECT = "trino"
 _FOREIGN_TOKENS = {TokenType.DCOLON: "::", TokenType.QUALIFY: "QUALIFY"}
 
 _NEVER_AN_ITEM = {TokenType.COMMA, TokenType.FROM, TokenType.WHERE, TokenType.R_PAREN, TokenType.GROUP_BY}
+
+
+# What SHOW FUNCTIONS says on Trino, and what is a function by its syntax alone.
+_FUNCTIONS: Final = frozenset(Path(__file__).with_name("trino_functions.txt").read_text(encoding="utf-8").split())
+_SYNTAX: Final = frozenset(
+    {
+        *("and", "array", "case", "cast", "coalesce", "exists", "extract", "format", "grouping", "if", "in", "like"),
+        *(
+            "localtimestamp",
+            "nullif",
+            "or",
+            "position",
+            "row",
+            "trim",
+            "try",
+            "try_cast",
+            "current_timestamp",
+            "unnest",
+        ),
+    }
+)
+
+
+def _of_trinos(functions: dict[str, Any]) -> dict[str, Any]:
+    return {name: build for name, build in functions.items() if name.lower() in _FUNCTIONS | _SYNTAX}
+
+
+class TrinoAlone(Trino):
+    """Trino's dialect without what sqlglot's parser accepts from others: their functions, and shifted subscripts."""
+
+    INDEX_OFFSET = 0  # a subscript stays as it is written, whatever it is of
+
+    class Parser(TrinoParser):
+        """Knows Trino's functions; any other name is a call of something unknown."""
+
+        FUNCTIONS = _of_trinos(TrinoParser.FUNCTIONS)
+        FUNCTION_PARSERS = _of_trinos(TrinoParser.FUNCTION_PARSERS)
 
 
 class _WordTokenizer(Trino.Tokenizer):
@@ -102,7 +141,7 @@ def parse_query(text: str) -> exp.Query:
     # A semicolon inside would have been refused, so the text up to the last token is the statement.
     source = text[: tokens[-1].end + 1]
     try:
-        tree = sqlglot.parse_one(source, dialect=DIALECT)
+        tree = sqlglot.parse_one(source, dialect=TrinoAlone)
     except ParseError as error:
         _raise_mismatch(source, error, tokens)
     except TokenError as error:

@@ -10,13 +10,15 @@ from typing import Final
 from sqlglot import exp
 
 from local.athena.casts import time_text
-from local.athena.inference import TEMPORAL, Family, Handler, family_of
+from local.athena.errors import StatementFailedError
+from local.athena.inference import TEMPORAL, Family, Handler, family_of, interval_unit, precision_of
 from local.athena.refusals import call, cast, refuse, refuse_untyped
+from local.athena.zones import UTC_NAMES, is_seen_as_instant
 
 _UNITS: Final = frozenset({"millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"})
 _DATE_UNITS: Final = frozenset({"day", "week", "month", "quarter", "year"})
 _FORMAT_CODES: Final = frozenset("YmdHMSfybBaAjpIT%")
-_UTC: Final = frozenset({"utc", "z", "etc/utc", "gmt", "+00:00"})
+_CLOCK_UNITS: Final = frozenset({"hour", "minute", "second", "millisecond"})
 _PARTS: Final = frozenset({"year", "quarter", "month", "week", "day", "doy", "hour", "minute", "second"})
 
 _READERS: Final = (
@@ -55,8 +57,11 @@ def _temporal(node: exp.Expr) -> Family:
 
 def date_trunc(node: exp.TimestampTrunc | exp.DateTrunc) -> exp.Expr:
     """``date_trunc`` keeps the type of its argument."""
-    made = call("date_trunc", _unit(node), node.this)
-    return cast(made, "DATE") if _temporal(node.this) is Family.DATE else made
+    unit, is_date = _unit(node), _temporal(node.this) is Family.DATE
+    if is_date and unit not in _DATE_UNITS:
+        raise refuse(f"date_trunc of a date to the {unit}", "cast it to timestamp first")
+    made = call("date_trunc", unit, node.this)
+    return cast(made, "DATE") if is_date else made
 
 
 def date_add(node: exp.DateAdd) -> exp.Expr:
@@ -64,6 +69,8 @@ def date_add(node: exp.DateAdd) -> exp.Expr:
     unit, date = _unit(node), _temporal(node.this) is Family.DATE
     if date and unit not in _DATE_UNITS:
         raise refuse(f"Adding {unit}s to a date", "cast it to timestamp first")
+    if unit == "millisecond" and (precision_of(node.this) or 0) < 3 and not date:
+        raise refuse("Adding milliseconds to a time without them", "cast it to timestamp(3) first")
     name = {"quarter": "month", "week": "day"}.get(unit, unit)
     factor = {"quarter": 3, "week": 7}.get(unit, 1)
     step = exp.Interval(this=exp.Literal.string(str(factor)), unit=exp.var(name.upper()))
@@ -80,6 +87,8 @@ def date_diff(node: exp.DateDiff) -> exp.Expr:
 def add_interval(node: exp.Add | exp.Sub) -> exp.Expr:
     """Intervals move a date to a date; subtracting dates makes an interval, which DuckDB counts in days."""
     left, right = family_of(node.this), family_of(node.expression)
+    if {left, right} == {Family.DATE, Family.INTERVAL} and interval_unit(node) in _CLOCK_UNITS:
+        raise refuse("Adding hours, minutes or seconds to a date", "cast it to timestamp first")
     if left is Family.DATE and right is Family.INTERVAL:
         return cast(exp.paren(node), "DATE")
     if right is Family.DATE and left is Family.INTERVAL and isinstance(node, exp.Add):
@@ -105,8 +114,11 @@ def at_time_zone(node: exp.Expr) -> exp.Expr:
     time, zone = (node.this, node.args["zone"]) if isinstance(node, exp.AtTimeZone) else node.expressions
     if not isinstance(zone, exp.Literal):
         raise refuse("A time zone that is not a literal", "write the zone as text")
+    if family_of(time) is Family.DATE:
+        message = "Type of value must be a time or timestamp with or without time zone (actual date)"
+        raise StatementFailedError(code="TYPE_MISMATCH", message=message)
     instant = cast(time, "TIMESTAMPTZ")
-    if zone.name.lower() in _UTC:
+    if zone.name.lower() in UTC_NAMES:
         return instant
     reader = node.parent.parent if isinstance(node.parent, exp.Paren) else node.parent
     is_date = isinstance(reader, exp.Cast) and reader.to.this is exp.DataType.Type.DATE
@@ -120,8 +132,9 @@ def at_time_zone(node: exp.Expr) -> exp.Expr:
 
 
 def from_iso8601(node: exp.FromISO8601Timestamp) -> exp.Expr:
-    """``from_iso8601_timestamp`` has milliseconds and cuts the rest off."""
-    return call("date_trunc", "milliseconds", cast(node.this, "TIMESTAMPTZ"))
+    """``from_iso8601_timestamp`` has milliseconds and cuts the rest off; it keeps the zone of its text."""
+    text = node.this if is_seen_as_instant(node) else call("trino_utc_text", node.this)
+    return call("date_trunc", "milliseconds", cast(text, "TIMESTAMPTZ"))
 
 
 def to_iso8601(node: exp.Anonymous) -> exp.Expr:
@@ -158,7 +171,12 @@ def _checked_format(node: exp.Expr) -> str:
 def date_format(node: exp.TimeToStr) -> exp.Expr:
     """``date_format`` with MySQL's codes, as far as both sides mean the same by them."""
     _temporal(node.this)
-    return call("strftime", cast(node.this, "TIMESTAMP"), _checked_format(node))
+    return call("strftime", call("trino_millis", cast(node.this, "TIMESTAMP")), _checked_format(node))
+
+
+def to_unixtime(node: exp.TimeToUnix) -> exp.Expr:
+    """``to_unixtime`` adds up a time without a zone in another order than one with."""
+    return call("epoch" if _temporal(node.this) is Family.INSTANT else "trino_plain_seconds", node.this)
 
 
 def date_parse(node: exp.StrToTime) -> exp.Expr:
@@ -190,7 +208,7 @@ TIME_FUNCTIONS: Final[Mapping[type[exp.Expr], Handler]] = MappingProxyType(
         exp.StrToTime: date_parse,
         exp.Sub: add_interval,
         exp.TimeToStr: date_format,
-        exp.TimeToUnix: lambda node: call("epoch", node.this),
+        exp.TimeToUnix: to_unixtime,
         exp.TimestampTrunc: date_trunc,
         exp.UnixToTime: from_unixtime,
         exp.YearOfWeek: lambda node: call("isoyear", node.this),

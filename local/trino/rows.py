@@ -64,14 +64,16 @@ def _array(signature: dict[str, Any], values: list[Any]) -> pa.Array:
         return pa.array(values, pa.string())
     read = _reader(signature)
     converted = [None if value is None else read(value) for value in values]
-    return _times(converted, type_) if _has_time(type_) else pa.array(converted, type_)
+    return _times(converted, type_, values) if _has_time(type_) else pa.array(converted, type_)
 
 
-def _times(values: list[Any], type_: pa.DataType) -> pa.Array:
+def _times(converted: list[Any], type_: pa.DataType, values: list[Any]) -> pa.Array:
     """Let Arrow read the texts of times, however deep they lie."""
     try:
-        return pc.cast(pa.array(values, _as_text(type_)), type_)
+        return pc.cast(pa.array(converted, _as_text(type_)), type_)
     except pa.ArrowInvalid as error:
+        if not pt.is_nested(type_):
+            return pa.array(values, pa.string())  # a year beyond 9999
         raise TrinoError(
             code="NOT_SUPPORTED",
             kind="USER_ERROR",
@@ -96,7 +98,8 @@ def _type(signature: dict[str, Any]) -> pa.DataType:
     if raw == "array":
         return pa.list_(_type(inside[0]["value"]))
     if raw == "map":
-        return pa.map_(_type(inside[0]["value"]), _type(inside[1]["value"]))
+        key = _type(inside[0]["value"])
+        return pa.map_(pa.string() if pt.is_null(key) else key, _type(inside[1]["value"]))
     if raw == "row":
         fields = [_field(each["value"], number) for number, each in enumerate(inside)]
         return pa.struct([pa.field(name, _type(of)) for name, of in fields])
