@@ -2,29 +2,33 @@
 
 1.  A version key contains its knowledge time, and the ledger bounds that of every row in the table: what is known
     later than the bound cannot be there. A feed that keeps up with the world ends here, without a read.
-2.  For the rest, the scan is cut by the span of both clocks and by the entities (few: by name; many: by their
-    span): manifests and files are left out by the bounds they state.
-3.  Of the files that are left only the version key is read. Rows whose key is in the batch, if there are any, are then
-    read whole.
+2.  For the rest, files are left out by the bounds they state: the span of both clocks and the entities (few: by name;
+    many: by their span).
+3.  Of each file that is left the clocks are read, and the rows kept whose clocks are among the batch's. Where there
+    are any, their entity keys are compared, then whole version keys. Rows whose version key is in the batch, if there
+    are any, are then read whole.
 
 No step trusts a checkpoint: sequence numbers mean something only within one life of a stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.expressions import BooleanExpression
-from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.table import Table
+from pyiceberg.manifest import DataFile, DataFileContent
+from pyiceberg.table import ManifestGroupPlanner, Table
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.utils.concurrent import ExecutorFactory
 
 from vintner.bitemporal.model import EVENT_TIME, INSTANT, KNOWLEDGE_TIME
+from vintner.lake.columns import read_columns
 from vintner.lake.conform import conform
-from vintner.lake.keyed import members
+from vintner.lake.keyed import members, storage
 from vintner.lake.ledger import Ledger
 from vintner.lake.model import Dataset
 from vintner.lake.predicates import at_least, at_most, every, one_of
@@ -56,21 +60,52 @@ def held_versions(table: Table, head: Snapshot | None, dataset: Dataset, batch: 
     suspects = batch.filter(pc.less_equal(batch[KNOWLEDGE_TIME], pa.scalar(ledger.known_to, INSTANT)))
     if not suspects.num_rows:
         return none
-    names = dataset.version_key
+    files = _files(table, head, around(dataset, suspects))
+    if files is None:
+        return _scanned(table, head, dataset, suspects)
+    wanted = {name: pc.unique(storage(suspects[name])) for name in dataset.version_key}
+    found = ExecutorFactory.get_or_create().map(lambda file: _matching(table, dataset, file, suspects, wanted), files)
+    return pa.concat_tables([none, *(rows for rows in found if rows.num_rows)])
+
+
+def _files(table: Table, head: Snapshot, bounds: BooleanExpression) -> list[DataFile] | None:
+    """Return the data files that may hold rows within bounds; None if rows of them are deleted by position."""
+    planner = ManifestGroupPlanner(table.metadata, table.io, bounds)
+    entries = chain.from_iterable(planner.plan_manifest_entries(head.manifests(table.io)))
+    files = [entry.data_file for entry in entries]
+    return files if all(file.content == DataFileContent.DATA for file in files) else None
+
+
+def _matching(
+    table: Table, dataset: Dataset, file: DataFile, suspects: pa.Table, wanted: dict[str, pa.Array]
+) -> pa.Table:
+    """Return the rows of a file whose version key is among the suspects'."""
+    clocks, names = (EVENT_TIME, KNOWLEDGE_TIME), dataset.version_key
+    rows = read_columns(table, dataset, file, clocks)
+    if not pc.any(_among(rows, clocks, wanted), min_count=0).as_py():
+        return dataset.schema.empty_table()
+    rows = read_columns(table, dataset, file, names)
+    rows = rows.append_column("place", pa.arange(0, rows.num_rows)).filter(_among(rows, names, wanted))
+    rows = rows.filter(members(rows, suspects, names)) if rows.num_rows else rows
+    if not rows.num_rows:
+        return dataset.schema.empty_table()
+    return read_columns(table, dataset, file, dataset.schema.names).take(rows["place"])
+
+
+def _among(rows: pa.Table, names: Sequence[str], wanted: dict[str, pa.Array]) -> pa.Array:
+    """Return, per row, whether the value of each column is one of those wanted (bool)."""
+    among = pc.is_in(storage(rows[names[0]]), value_set=wanted[names[0]])
+    for name in names[1:]:
+        among = pc.and_(among, pc.is_in(storage(rows[name]), value_set=wanted[name]))
+    return among
+
+
+def _scanned(table: Table, head: Snapshot, dataset: Dataset, suspects: pa.Table) -> pa.Table:
+    """Return the same by a scan, which knows of deletes."""
     scan = table.scan(row_filter=around(dataset, suspects), snapshot_id=head.snapshot_id)
-    tasks = list(scan.plan_files())
-    if not tasks:
-        return none
-    keys = scan.select(*names)
-    found = conform(
-        ArrowScan(table.metadata, table.io, keys.projection(), keys.row_filter).to_table(tasks), dataset, names
-    )
-    if not pc.any(members(found, suspects, names), min_count=0).as_py():
-        return none
-    whole = scan.select(*(name for name in dataset.schema.names if name in scan.projection().column_names))
-    rows = ArrowScan(table.metadata, table.io, whole.projection(), whole.row_filter).to_table(tasks)
-    rows = conform(rows, dataset, dataset.schema.names)
-    return rows.filter(members(rows, suspects, names))
+    present = set(scan.projection().column_names)
+    rows = conform(scan.select(*(name for name in dataset.schema.names if name in present)).to_arrow(), dataset)
+    return rows.filter(members(rows, suspects, dataset.version_key))
 
 
 def around(dataset: Dataset, batch: pa.Table) -> BooleanExpression:
