@@ -16,7 +16,7 @@ from cdk_nag import AwsSolutionsChecks
 from infra.context import BUNDLING_STACKS, CONTEXT
 from infra.environments import Environment, get
 from infra.left_out import LeaveOut
-from infra.stacks import ApiStack, FeaturesStack, FoundationStack, LakeStack, StreamingStack
+from infra.stacks import ApiStack, FeaturesStack, FoundationStack, LakeStack, MaintenanceStack, StreamingStack
 from vintner.errors import VintnerError
 
 
@@ -48,6 +48,7 @@ def add_stacks(app: App, environment: Environment) -> None:
     features = FeaturesStack(app, environment=environment, foundation=foundation)
     StreamingStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
     ApiStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
+    MaintenanceStack(app, environment=environment, foundation=foundation, lake=lake)
     if environment.left_out:
         Aspects.of(app).add(LeaveOut(environment.left_out))
 

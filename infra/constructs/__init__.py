@@ -7,6 +7,7 @@ from infra.constructs.layers import Layers
 from infra.constructs.logs import KeptLogs
 from infra.constructs.processor import StreamProcessor
 from infra.constructs.queue import WorkQueue
+from infra.constructs.schedule import Schedule
 from infra.constructs.stream import RecordStream
 from infra.constructs.table import KeyedTable
 from infra.constructs.workflow import Workflow
@@ -18,6 +19,7 @@ __all__ = [
     "Layers",
     "PrivateBucket",
     "RecordStream",
+    "Schedule",
     "StreamProcessor",
     "WorkQueue",
     "Workflow",

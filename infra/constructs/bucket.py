@@ -54,15 +54,19 @@ class PrivateBucket(aws_s3.Bucket):
             removal_policy=shared.removal,
             server_access_logs_bucket=shared.access_logs,
             server_access_logs_prefix=f"{name}/" if shared.access_logs else None,
-            lifecycle_rules=[
-                aws_s3.LifecycleRule(
-                    id="tidy",
-                    abort_incomplete_multipart_upload_after=_ABANDONED_UPLOAD,
-                    noncurrent_version_expiration=Duration.days(shared.environment.keep.replaced_objects),
-                    expiration=Duration.days(expire_days) if expire_days else None,
-                )
-            ],
+            lifecycle_rules=[_tidy(shared, expire_days)],
         )
         if shared.access_logs:
             reason = "The log bucket's own policy, in the foundation, lets every bucket of the environment log there."
             accept_warning(self, "aws-s3:accessLogsPolicyNotAdded", reason)
+
+
+def _tidy(shared: Shared, expire_days: int | None) -> aws_s3.LifecycleRule:
+    return aws_s3.LifecycleRule(
+        id="tidy",
+        abort_incomplete_multipart_upload_after=_ABANDONED_UPLOAD,
+        noncurrent_version_expiration=Duration.days(shared.environment.keep.replaced_objects),
+        expiration=Duration.days(expire_days) if expire_days else None,
+        # Else the marks of what was deleted and forgotten would slow every listing down for ever.
+        expired_object_delete_marker=None if expire_days else True,
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from aws_cdk import Duration, aws_iam, aws_lambda
 from constructs import Construct
@@ -18,6 +20,7 @@ from infra.shared import Shared
 
 _EVENT_AGE_SECONDS = 6 * 3600
 _ASYNC_RETRIES = 2
+_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class HandlerFunction(aws_lambda.Function):
@@ -42,6 +45,8 @@ class HandlerFunction(aws_lambda.Function):
         Memory and timeout.
     permissions
         What it may do besides logging, tracing, using the key and leaving dead letters.
+    variables
+        What it is told besides where things are.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class HandlerFunction(aws_lambda.Function):
         description: str,
         size: FunctionSize,
         permissions: Sequence[aws_iam.PolicyStatement],
+        variables: Mapping[str, str] = _NO_VARIABLES,
     ) -> None:
         name = folder.replace("_", "-")
         logs = KeptLogs(scope, f"{construct_id}Logs", shared=shared, name=shared.names.log_group(name))
@@ -75,7 +81,7 @@ class HandlerFunction(aws_lambda.Function):
             tracing=aws_lambda.Tracing.ACTIVE,
             log_group=logs,
             role=role,
-            environment=_variables(shared, name),
+            environment={**_variables(shared, name), **variables},
         )
         accept(self, "L1", "The dependency layer's wheels are locked and tested for Python 3.13; both move together.")
         for resource, reason in wildcards(names_in_findings(shared.environment)).items():

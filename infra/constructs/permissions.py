@@ -48,13 +48,22 @@ def read_lake(names: Names) -> list[aws_iam.PolicyStatement]:
 
 
 def append_to_lake(names: Names) -> list[aws_iam.PolicyStatement]:
-    """Read tables of the lake and commit to them; never delete data."""
-    return [
-        *read_lake(names),
-        _allow("CommitTables", ["glue:UpdateTable"], *_catalog(names)),
-        _allow("WriteLake", ["s3:AbortMultipartUpload", "s3:PutObject"], _objects(names)),
-        _allow("TidyLostCommits", ["s3:DeleteObject"], _manifests(names)),
-    ]
+    """Read tables of the lake and commit to them; never remove data."""
+    return [*_commit(names), _allow("TidyLostCommits", ["s3:DeleteObject"], _manifests(names))]
+
+
+def maintain_lake(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Read tables of the lake, commit to them, and remove files that no snapshot needs any more.
+
+    Nobody else may remove data. What is removed are objects, not their versions: until the bucket forgets replaced
+    objects, a file that was removed wrongly can be had back.
+    """
+    return [*_commit(names), _allow("RemoveOrphans", ["s3:DeleteObject"], _objects(names))]
+
+
+def call(function_arn: str) -> aws_iam.PolicyStatement:
+    """Call one function."""
+    return _allow("CallFunction", ["lambda:InvokeFunction"], function_arn)
 
 
 def write_online(names: Names) -> list[aws_iam.PolicyStatement]:
@@ -84,6 +93,14 @@ def write_dead_letters(names: Names) -> list[aws_iam.PolicyStatement]:
 def use_key(key: aws_kms.IKey) -> list[aws_iam.PolicyStatement]:
     """Read and write what our key encrypts."""
     return [_allow("UseKey", ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], key.key_arn)]
+
+
+def _commit(names: Names) -> list[aws_iam.PolicyStatement]:
+    return [
+        *read_lake(names),
+        _allow("CommitTables", ["glue:UpdateTable"], *_catalog(names)),
+        _allow("WriteLake", ["s3:AbortMultipartUpload", "s3:PutObject"], _objects(names)),
+    ]
 
 
 def _allow(sid: str, actions: list[str], *resources: str) -> aws_iam.PolicyStatement:

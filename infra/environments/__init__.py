@@ -8,6 +8,7 @@ from infra.environments.model import (
     FunctionSize,
     Keep,
     LogLevel,
+    MaintenanceSize,
     Removal,
     StreamSize,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "FunctionSize",
     "Keep",
     "LogLevel",
+    "MaintenanceSize",
     "Removal",
     "StreamSize",
     "UnknownEnvironmentError",

@@ -11,6 +11,7 @@ from infra.environments.model import (
     FunctionSize,
     Keep,
     LogLevel,
+    MaintenanceSize,
     Removal,
     StreamSize,
 )
@@ -42,6 +43,16 @@ LAPTOP: Final = Environment(
     market_data=_STREAM,
     macro_data=_STREAM,
     features_api=ApiSize(function=FunctionSize(memory_mb=1024, timeout_seconds=29), requests_per_second=100, burst=200),
+    maintenance=MaintenanceSize(
+        function=FunctionSize(memory_mb=1024, timeout_seconds=300),
+        schedule="cron(30 2 * * ? *)",
+        window_minutes=15,
+        few=5,
+        keep_for_days=2,
+        keep_last=10,
+        safe_age_hours=24,
+        reserve_seconds=30,
+    ),
     keep=Keep(logs=1, access_logs=1, query_results=1, dead_letters=14, replaced_objects=1),
     athena_scan_limit_mb=10_000,
     left_out={

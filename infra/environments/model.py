@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 EmailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 ResourceType = Annotated[str, StringConstraints(pattern=r"^AWS::[A-Za-z0-9]+::[A-Za-z0-9]+$")]
 Reason = Annotated[str, StringConstraints(min_length=20)]
+ScheduleExpression = Annotated[str, StringConstraints(pattern=r"^(cron|rate)\(.+\)$")]
 Frozen = AfterValidator(lambda mapping: MappingProxyType(dict(mapping)))
 
 LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
@@ -85,6 +86,30 @@ class ApiSize(Part):
     burst: int = Field(ge=1)
 
 
+class MaintenanceSize(Part):
+    """When and how far the lake is maintained, and the size of the function that does it."""
+
+    function: FunctionSize
+    schedule: ScheduleExpression = Field(description="When it begins, UTC, as EventBridge Scheduler writes it.")
+    window_minutes: int = Field(ge=1, le=1440, description="It begins within so many minutes of that.")
+    few: int = Field(ge=2, description="Fewer small files than this in a partition are left alone.")
+    keep_for_days: int = Field(ge=1, description="Snapshots younger than this stay.")
+    keep_last: int = Field(ge=1, description="So many newest snapshots stay, however old.")
+    safe_age_hours: int = Field(ge=1, description="Longer than any commit or read takes: younger files stay.")
+    reserve_seconds: int = Field(ge=1, description="Time that must be left for another step to begin.")
+
+    @model_validator(mode="after")
+    def _leaves_time(self) -> Self:
+        if self.reserve_seconds >= self.function.timeout_seconds:
+            raise ValueError("reserve_seconds leaves no time of timeout_seconds: no step would ever begin")
+        return self
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables by which the function is told."""
+        told = ("few", "keep_for_days", "keep_last", "safe_age_hours", "reserve_seconds")
+        return {f"VINTNER_MAINTENANCE_{name.upper()}": str(getattr(self, name)) for name in told}
+
+
 class Keep(Part):
     """How long things are kept, days."""
 
@@ -135,6 +160,7 @@ class Environment(Part):
     market_data: StreamSize
     macro_data: StreamSize
     features_api: ApiSize
+    maintenance: MaintenanceSize
     keep: Keep
     athena_scan_limit_mb: int = Field(ge=10, description="A query that would scan more is stopped.")
     left_out: Annotated[Mapping[ResourceType, Reason], Frozen] = Field(default_factory=dict, validate_default=True)

@@ -11,6 +11,7 @@ from infra.environments.model import (
     FunctionSize,
     Keep,
     LogLevel,
+    MaintenanceSize,
     Removal,
     StreamSize,
 )
@@ -50,6 +51,16 @@ PROD: Final = Environment(
     ),
     features_api=ApiSize(
         function=FunctionSize(memory_mb=1769, timeout_seconds=29), requests_per_second=500, burst=1000
+    ),
+    maintenance=MaintenanceSize(
+        function=FunctionSize(memory_mb=7076, timeout_seconds=900),
+        schedule="cron(30 2 * * ? *)",
+        window_minutes=60,
+        few=5,
+        keep_for_days=30,
+        keep_last=10,
+        safe_age_hours=72,
+        reserve_seconds=240,
     ),
     keep=Keep(logs=365, access_logs=400, query_results=30, dead_letters=365, replaced_objects=30),
     athena_scan_limit_mb=1_000_000,

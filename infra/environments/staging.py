@@ -11,6 +11,7 @@ from infra.environments.model import (
     FunctionSize,
     Keep,
     LogLevel,
+    MaintenanceSize,
     Removal,
     StreamSize,
 )
@@ -49,6 +50,16 @@ STAGING: Final = Environment(
         processor=FunctionSize(memory_mb=1769, timeout_seconds=300),
     ),
     features_api=ApiSize(function=FunctionSize(memory_mb=1769, timeout_seconds=29), requests_per_second=200, burst=400),
+    maintenance=MaintenanceSize(
+        function=FunctionSize(memory_mb=3538, timeout_seconds=900),
+        schedule="cron(30 2 * * ? *)",
+        window_minutes=60,
+        few=5,
+        keep_for_days=7,
+        keep_last=10,
+        safe_age_hours=72,
+        reserve_seconds=240,
+    ),
     keep=Keep(logs=30, access_logs=90, query_results=14, dead_letters=90, replaced_objects=14),
     athena_scan_limit_mb=200_000,
 )

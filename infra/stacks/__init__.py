@@ -5,6 +5,7 @@ from infra.stacks.base import CapabilityStack
 from infra.stacks.features import FeaturesStack
 from infra.stacks.foundation import FoundationStack
 from infra.stacks.lake import LakeStack
+from infra.stacks.maintenance import MaintenanceStack
 from infra.stacks.streaming import StreamingStack
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "FeaturesStack",
     "FoundationStack",
     "LakeStack",
+    "MaintenanceStack",
     "StreamingStack",
 ]

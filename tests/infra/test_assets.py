@@ -22,7 +22,7 @@ def test_a_function_is_its_handler_without_byte_code(synthesis: Synthesis):
 
 def test_the_library_layer_is_the_library_under_python(synthesis: Synthesis):
     layers = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Library" in layer.logical_id]
-    assert len(layers) == 2
+    assert len(layers) == 3
     for layer in layers:
         folder = synthesis.asset(layer, "Content")
         assert [path.name for path in folder.iterdir()] == ["python"]
@@ -33,11 +33,11 @@ def test_the_library_layer_is_the_library_under_python(synthesis: Synthesis):
 
 def test_the_dependency_layer_is_there_where_it_is_built(synthesis: Synthesis):
     layers = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Dependenc" in layer.logical_id]
-    assert len(layers) == (2 if synthesis.environment.bundle_dependencies else 0)
+    assert len(layers) == (3 if synthesis.environment.bundle_dependencies else 0)
 
 
 def test_a_template_whose_layer_was_not_built_cannot_be_deployed(synthesis: Synthesis):
-    for stack in ("streaming", "api"):
+    for stack in ("streaming", "api", "maintenance"):
         rules = synthesis.templates[stack]["Rules"]
         refusals = [
             assertion["AssertDescription"]

@@ -83,6 +83,9 @@ def test_an_environment_refuses_what_it_does_not_know_or_what_is_wrong(changes: 
         ("market_data", {"shard": 2}),
         ("keep", {"logs": 13}),
         ("features_api", {"requests_per_second": 0}),
+        ("maintenance", {"schedule": "daily"}),
+        ("maintenance", {"safe_age_hours": 0}),
+        ("maintenance", {"reserve_seconds": 900}),
     ],
 )
 def test_a_part_of_an_environment_refuses_too(part: str, changes: dict[str, Any]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from infra import paths
 from infra.constructs.permissions import wildcards
 from infra.nag import names_in_findings
 from tests.infra.synthesis import Resource, Synthesis, as_list, text
+from vintner.aws.maintenance import MaintenanceSettings
 
 NAMED_BY = {
     "AWS::ApiGatewayV2::Api": "Name",
@@ -28,6 +30,8 @@ NAMED_BY = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Logs::ResourcePolicy": "PolicyName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::Scheduler::ScheduleGroup": "Name",
     "AWS::SNS::Topic": "TopicName",
 }
 """Types whose name others rely on, and the property that says it."""
@@ -45,13 +49,14 @@ UNTAGGABLE = {
     "AWS::Lambda::Permission",
     "AWS::Logs::ResourcePolicy",
     "AWS::S3::BucketPolicy",
+    "AWS::Scheduler::Schedule",
     "AWS::SNS::TopicPolicy",
 }
 """Types CloudFormation cannot tag."""
 
 
 def test_there_is_a_stack_for_every_capability(synthesis: Synthesis):
-    assert set(synthesis.templates) == {"foundation", "lake", "streaming", "features", "api"}
+    assert set(synthesis.templates) == {"foundation", "lake", "streaming", "features", "api", "maintenance"}
 
 
 def test_nothing_is_a_custom_resource(synthesis: Synthesis):
@@ -78,6 +83,7 @@ def test_names_are_the_contract(syntheses: Mapping[str, Synthesis]):
         "vintner-laptop-market-data-processor",
         "vintner-laptop-macro-data-processor",
         "vintner-laptop-features-api",
+        "vintner-laptop-lake-maintenance",
         "vintner-laptop-features",
         "vintner-laptop-online",
         "vintner-laptop-lake-000000000000-eu-west-1",
@@ -122,7 +128,7 @@ def test_every_bucket_is_private_encrypted_logged_and_tls_only(synthesis: Synthe
 def test_every_function_is_logged_traced_and_sized(synthesis: Synthesis):
     groups = {group.logical_id: group.properties for group in synthesis.resources("AWS::Logs::LogGroup")}
     functions = list(synthesis.resources("AWS::Lambda::Function"))
-    assert len(functions) == 3
+    assert len(functions) == 4
     for function in functions:
         properties = function.properties
         group = groups[properties["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -151,7 +157,8 @@ def test_every_function_is_told_where_things_are(synthesis: Synthesis):
     for function in synthesis.resources("AWS::Lambda::Function"):
         variables = {key: text(value) for key, value in function.properties["Environment"]["Variables"].items()}
         service = text(function.properties["FunctionName"]).removeprefix(f"vintner-{synthesis.environment.name}-")
-        assert variables == {
+        own = synthesis.environment.maintenance.variables() if service == "lake-maintenance" else {}
+        assert variables == own | {
             "VINTNER_ENVIRONMENT": synthesis.environment.name,
             "VINTNER_GLUE_DATABASE": names.glue_database,
             "VINTNER_WAREHOUSE": names.warehouse,
@@ -219,6 +226,11 @@ def test_the_star_is_for_traces_alone(synthesis: Synthesis):
                 "dynamodb:BatchWriteItem",
             },
         ),
+        (
+            "lake-maintenance",
+            {"glue:UpdateTable", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"},
+        ),
+        ("lake-maintenance-schedule", {"lambda:InvokeFunction"}),
     ],
 )
 def test_a_function_writes_only_what_it_is_for(syntheses: Mapping[str, Synthesis], function: str, writes: set[str]):
@@ -231,6 +243,74 @@ def test_a_function_writes_only_what_it_is_for(syntheses: Mapping[str, Synthesis
         if not reads.search(action)
     }
     assert granted == writes
+
+
+def test_maintenance_alone_may_remove_data_and_nobody_versions_of_it(synthesis: Synthesis):
+    removes = {
+        (owner, action, text(resource))
+        for owner, statement in _grants(synthesis)
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if action.startswith("s3:Delete")
+    }
+    names = names_in_findings(synthesis.environment)
+    assert {action for _, action, _ in removes} == {"s3:DeleteObject"}
+    assert {owner for owner, _, resource in removes if not resource.endswith("/metadata/*.avro")} == {
+        names.role("lake-maintenance")
+    }
+    assert (names.role("lake-maintenance"), f"arn:aws:s3:::{names.lake_bucket}/lake/*") in {
+        (owner, resource) for owner, _, resource in removes
+    }
+
+
+def test_maintenance_is_called_by_a_schedule_that_may_do_nothing_else(synthesis: Synthesis):
+    [schedule] = synthesis.resources("AWS::Scheduler::Schedule")
+    size, target = synthesis.environment.maintenance, schedule.properties["Target"]
+    assert schedule.properties["ScheduleExpression"] == size.schedule
+    assert schedule.properties["FlexibleTimeWindow"] == {
+        "Mode": "FLEXIBLE",
+        "MaximumWindowInMinutes": size.window_minutes,
+    }
+    assert schedule.properties.get("State", "ENABLED") == "ENABLED"
+    assert json.loads(target["Input"]) == {}
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    template = synthesis.templates["maintenance"]["Resources"]
+    function = template[target["Arn"]["Fn::GetAtt"][0]]["Properties"]
+    assert text(function["FunctionName"]) == f"vintner-{synthesis.environment.name}-lake-maintenance"
+    role = template[target["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+    granted = [statement for owner, statement in _grants(synthesis) if owner == text(role["RoleName"])]
+    assert [(one["Action"], one["Resource"]) for one in granted] == [("lambda:InvokeFunction", target["Arn"])]
+
+
+def test_maintenance_that_fails_or_does_not_finish_or_is_not_called_raises_an_alarm(synthesis: Synthesis):
+    alarms = {
+        text(alarm.properties["AlarmName"]): alarm.properties for alarm in synthesis.resources("AWS::CloudWatch::Alarm")
+    }
+    prefix = f"vintner-{synthesis.environment.name}-lake-maintenance"
+    for name, metric, dimensions in (
+        ("errors", "Errors", {"FunctionName"}),
+        ("unfinished", "TablesLeft", {"environment", "service"}),
+        ("schedule-dropped", "InvocationDroppedCount", {"ScheduleGroup"}),
+    ):
+        alarm = alarms[f"{prefix}-{name}"]
+        assert (alarm["MetricName"], alarm["Threshold"]) == (metric, 0)
+        assert {dimension["Name"] for dimension in alarm["Dimensions"]} == dimensions
+        assert alarm["AlarmActions"]
+
+
+def test_what_maintenance_is_told_is_what_it_accepts(synthesis: Synthesis):
+    size, settings = synthesis.environment.maintenance, MaintenanceSettings.from_environment
+    told = settings(size.variables())
+    assert (told.upkeep.keep_for.days, told.upkeep.keep_last, told.upkeep.few) == (
+        size.keep_for_days,
+        size.keep_last,
+        size.few,
+    )
+    assert told.upkeep.safe_age == timedelta(hours=size.safe_age_hours)
+    assert told.reserve_seconds < size.function.timeout_seconds
 
 
 def test_production_is_protected(syntheses: Mapping[str, Synthesis]):
@@ -250,7 +330,7 @@ def test_production_is_protected(syntheses: Mapping[str, Synthesis]):
     assert replica["DeletionProtectionEnabled"] is True
     assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     stacks = [artifact for artifact in prod.manifest.values() if artifact["type"] == "aws:cloudformation:stack"]
-    assert [stack["properties"].get("terminationProtection") for stack in stacks] == [True] * 5
+    assert [stack["properties"].get("terminationProtection") for stack in stacks] == [True] * 6
 
 
 def test_references_between_stacks_are_weak(synthesis: Synthesis):
@@ -303,6 +383,7 @@ def test_outputs_have_stable_names(synthesis: Synthesis):
         "LakeBucket",
         "MacroDataProcessor",
         "MacroDataStream",
+        "MaintenanceFunction",
         "MarketDataProcessor",
         "MarketDataStream",
         "OnlineTable",

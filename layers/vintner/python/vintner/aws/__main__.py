@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from pyiceberg.catalog import Catalog
 
-from vintner.aws.catalog import list_files, open_catalog
+from vintner.aws.catalog import open_catalog
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.rebuild import rebuild_online
 from vintner.aws.settings import Settings
+from vintner.aws.stored import list_files
 from vintner.errors import VintnerError
 from vintner.lake import LakeReader, NoMetadataError, declarations, migrate, register_table
 from vintner.marketdata import DATASETS

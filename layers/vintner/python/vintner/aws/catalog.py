@@ -1,13 +1,10 @@
-"""The Glue catalog, and the S3 behind it."""
+"""The Glue catalog."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
-import boto3
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.glue import GlueCatalog
 
@@ -47,12 +44,3 @@ class LakeCatalog(GlueCatalog):
 
     def _is_s3tables_database(self, database_name: str) -> bool:  # noqa: ARG002
         return False
-
-
-def list_files(location: str) -> Iterator[str]:
-    """Yield the full locations of the objects under an ``s3://`` location."""
-    parts = urlsplit(location)
-    pages = boto3.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=parts.netloc, Prefix=parts.path.lstrip("/")):
-        for entry in page.get("Contents", ()):
-            yield f"s3://{parts.netloc}/{entry['Key']}"

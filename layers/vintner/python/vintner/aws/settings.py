@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,20 +17,11 @@ class SettingsError(VintnerError):
     template = "environment variables {names} are missing or wrong: {detail}; set them as the deployment does"
 
 
-class Settings(BaseModel):
-    """Where this deployment keeps its things.
+class Variables(BaseModel):
+    """What is read from environment variables: each field from the prefix + its name in capitals."""
 
-    Each field is read from the variable ``VINTNER_`` + its name in capitals; ``region`` from ``AWS_REGION``.
-    Endpoints are the SDKs' own variables (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_S3``, …).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    environment: str = Field(pattern=r"^[a-z]+$")
-    glue_database: str = Field(pattern=r"^[a-z0-9_]+$")
-    warehouse: str = Field(pattern=r"^s3://[^/]+/.+$")
-    online_table: str = Field(min_length=3)
-    region: str = Field(min_length=1)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    prefix: ClassVar[str] = "VINTNER_"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -42,17 +33,45 @@ class Settings(BaseModel):
             Naming every variable that is missing or wrong.
         """
         environ = os.environ if environ is None else environ
-        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        found = {name: environ.get(_variable(name)) for name in cls.model_fields if name != "region"} | {
-            "region": region
-        }
+        found = {name: cls._look_up(name, environ) for name in cls.model_fields}
         try:
             return cls.model_validate({name: value for name, value in found.items() if value is not None})
         except ValidationError as cause:
-            names = sorted({_variable(str(error["loc"][0])) for error in cause.errors()})
-            detail = "; ".join(f"{_variable(str(error['loc'][0]))} {error['msg'].lower()}" for error in cause.errors())
-            raise SettingsError(names=", ".join(names), detail=detail) from cause
+            wrong = [(cls.variable(str(error["loc"][0])), error["msg"].lower()) for error in cause.errors()]
+            names = ", ".join(sorted({name for name, _ in wrong}))
+            raise SettingsError(names=names, detail="; ".join(f"{name} {what}" for name, what in wrong)) from cause
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the variable that a field is read from."""
+        return cls.prefix + field.upper()
+
+    @classmethod
+    def _look_up(cls, field: str, environ: Mapping[str, str]) -> str | None:
+        return environ.get(cls.variable(field))
 
 
-def _variable(field: str) -> str:
-    return "AWS_REGION" if field == "region" else f"VINTNER_{field.upper()}"
+class Settings(Variables):
+    """Where this deployment keeps its things.
+
+    Each field is read from the variable ``VINTNER_`` + its name in capitals; ``region`` from ``AWS_REGION``.
+    Endpoints are the SDKs' own variables (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_S3``, …).
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    environment: str = Field(pattern=r"^[a-z]+$")
+    glue_database: str = Field(pattern=r"^[a-z0-9_]+$")
+    warehouse: str = Field(pattern=r"^s3://[^/]+/.+$")
+    online_table: str = Field(min_length=3)
+    region: str = Field(min_length=1)
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the variable that a field is read from."""
+        return "AWS_REGION" if field == "region" else super().variable(field)
+
+    @classmethod
+    def _look_up(cls, field: str, environ: Mapping[str, str]) -> str | None:
+        found = super()._look_up(field, environ)
+        return found or environ.get("AWS_DEFAULT_REGION") if field == "region" else found
