@@ -117,10 +117,10 @@ def measure(options: argparse.Namespace) -> Result:
         catalog.close()
     plain = timings["bare"].median
     findings = [Finding(f"{name}, p50", timing.median * 1e3, "ms") for name, timing in timings.items()]
-    in_order, late = (timings[name].median / plain for name in tables if name != "bare")
+    ordered, scattered = (timings[name].median / plain for name in tables if name != "bare")
     findings += [
-        at_most("exactly once, in order: p50 against bare", in_order, 1.3, "times"),
-        Finding(f"exactly once, late: p50 against bare, {turns} files looked into", late, "times"),
+        at_most("exactly once, in order: p50 against bare", ordered, 1.3, "times"),
+        Finding(f"exactly once, late: p50 against bare, {turns} files looked into", scattered, "times"),
     ]
     details = {"rows": options.rows, "commits_before": options.before} | {n: t.as_dict() for n, t in timings.items()}
     return Result("exactly-once append", findings, details)

@@ -1,11 +1,8 @@
 """One idempotent step that makes the tables what the declarations say.
 
 1.  A declared table that is missing is created, with its partitioning, sort order and properties.
-2.  A column that is declared and not there yet is added, as an optional one: older rows have no value for it.
-3.  A column that is there and no longer declared stays: rows that have it keep it.
-4.  A column declared with a wider type is widened where Iceberg allows it; any other change of type, and any
-    required column added to a table with rows, is refused with what to do instead.
-5.  Properties that differ are set.
+2.  A table that differs from its declaration is changed where the rules of :mod:`vintner.lake.compatibility` allow it,
+    all at once; one difference they refuse refuses the change of that table, with what to do instead.
 """
 
 from __future__ import annotations
@@ -15,12 +12,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, ResolveError
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.partitioning import PartitionSpec
-from pyiceberg.schema import Schema, promote
-from pyiceberg.table import Table
-from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table, TableProperties
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, NullOrder, SortOrder
+from pyiceberg.table.update.schema import UpdateSchema
+from pyiceberg.transforms import IdentityTransform
 
+from vintner.lake.compatibility import KEYS, ChangeKind, Difference, Verdict, differences
 from vintner.lake.errors import SchemaChangeError
 from vintner.lake.model import Dataset
 from vintner.lake.quarantine import TABLE as QUARANTINE
@@ -28,6 +28,8 @@ from vintner.lake.quarantine import quarantine_partitioning, quarantine_schema
 from vintner.lake.revisions.records import TABLE as REVISIONS
 from vintner.lake.revisions.records import revisions_partitioning, revisions_schema
 from vintner.lake.schema import TABLE_PROPERTIES, dataset_schema, partition_spec, sort_order
+
+FILE_SIZE: Final = TableProperties.WRITE_TARGET_FILE_SIZE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class TableDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """One thing the migration did: ``created``, ``added column …``, ``widened …`` or ``set …``."""
+    """One thing the migration did: ``created``, ``added column …``, ``widened …``, ``set …`` and so on."""
 
     table: str
     what: str
@@ -95,7 +97,8 @@ def ensure_database(catalog: Catalog, database: str) -> None:
 
 def _of_dataset(dataset: Dataset) -> TableDeclaration:
     schema = dataset_schema(dataset)
-    properties = TABLE_PROPERTIES | dict(dataset.properties) | {"comment": dataset.doc}
+    own = {"comment": dataset.doc, KEYS: ",".join(dataset.key_names), FILE_SIZE: str(dataset.file_bytes)}
+    properties = TABLE_PROPERTIES | own | dict(dataset.properties)
     return TableDeclaration(
         dataset.name,
         schema,
@@ -117,38 +120,52 @@ def _create(catalog: Catalog, database: str, warehouse: str, declared: TableDecl
 
 
 def _evolve(table: Table, declared: TableDeclaration) -> list[TableChange]:
-    present = {field.name: field for field in table.schema().fields}
-    changes: list[TableChange] = []
-    with table.transaction() as transaction:
-        with transaction.update_schema() as update:
-            for field in declared.schema.fields:
-                if field.name not in present:
-                    if field.required:
-                        raise _refused(declared, field.name, "absent", f"required {field.field_type}", _ADD_OPTIONAL)
-                    update.add_column(field.name, field.field_type, doc=field.doc)
-                    changes.append(TableChange(declared.name, f"added column {field.name}"))
-                elif present[field.name].field_type != field.field_type:
-                    _check_widening(declared, field.name, present[field.name].field_type, field.field_type)
-                    update.update_column(field.name, field_type=field.field_type)
-                    changes.append(TableChange(declared.name, f"widened {field.name} to {field.field_type}"))
-        differing = {k: v for k, v in declared.properties.items() if table.properties.get(k) != v and k != _FORMAT}
-        if differing:
-            transaction.set_properties(differing)
-            changes += [TableChange(declared.name, f"set {name}") for name in differing]
-    return changes
+    found = differences(table, declared.schema, declared.partitioning, declared.order, declared.properties)
+    for one in found:
+        if one.rule.verdict is Verdict.REFUSED:
+            raise SchemaChangeError(
+                table=declared.name,
+                column=one.what,
+                present=one.present,
+                declared=one.declared,
+                remedy=one.rule.reason,
+            )
+    todo = [one for one in found if one.rule.verdict is Verdict.APPLIED]
+    if todo:
+        with table.transaction() as transaction:
+            with transaction.update_schema() as update:
+                for one in todo:
+                    _change_column(update, declared.schema, one)
+            if any(one.kind is ChangeKind.RESORT for one in todo):
+                with transaction.update_sort_order() as sort:
+                    for name in _sort_names(declared):
+                        sort.asc(name, IdentityTransform(), NullOrder.NULLS_FIRST)
+            settings = {one.what: one.declared for one in todo if one.kind is ChangeKind.SET}
+            if settings:
+                transaction.set_properties(settings)
+    return [TableChange(declared.name, _told(one)) for one in todo]
 
 
-_FORMAT: Final = "format-version"
-_ADD_OPTIONAL: Final = "declare it optional, since rows written before have no value for it"
-_NEW_COLUMN: Final = "declare a column of another name and leave this one as it is"
+def _change_column(update: UpdateSchema, schema: Schema, one: Difference) -> None:
+    if one.kind is ChangeKind.ADD_OPTIONAL:
+        field = schema.find_field(one.what)
+        update.add_column(field.name, field.field_type, doc=field.doc)
+    elif one.kind is ChangeKind.WIDEN:
+        update.update_column(one.what, field_type=schema.find_field(one.what).field_type)
+    elif one.kind is ChangeKind.RELAX:
+        update.make_column_optional(one.what)
+    elif one.kind is ChangeKind.DOCUMENT:
+        update.update_column(one.what, doc=one.declared)
 
 
-def _check_widening(declared: TableDeclaration, column: str, present: object, wanted: object) -> None:
-    try:
-        promote(present, wanted)  # type: ignore[arg-type]  # both are Iceberg types
-    except ResolveError as cause:
-        raise _refused(declared, column, str(present), str(wanted), _NEW_COLUMN) from cause
+def _sort_names(declared: TableDeclaration) -> list[str]:
+    return [str(declared.schema.find_column_name(field.source_id)) for field in declared.order.fields]
 
 
-def _refused(declared: TableDeclaration, column: str, present: str, wanted: str, remedy: str) -> SchemaChangeError:
-    return SchemaChangeError(table=declared.name, column=column, present=present, declared=wanted, remedy=remedy)
+def _told(one: Difference) -> str:
+    """Return what was done, in words."""
+    if one.kind is ChangeKind.ADD_OPTIONAL:
+        return f"added column {one.what}"
+    if one.kind is ChangeKind.WIDEN:
+        return f"widened {one.what} to {one.declared}"
+    return f"set {one.what}" if one.kind is ChangeKind.SET else f"{one.kind}: {one.what}"
