@@ -55,10 +55,10 @@ class NextEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """``history`` of a fact of the first table."""
+    """``history`` of a fact of the first table, or of all facts of an entity."""
 
     entity: tuple[Any, ...]
-    event_time: int
+    event_time: int | None
     known_at: int | None = None
     system_at: int | None = None
 
@@ -171,7 +171,7 @@ def _thrown_source(dice: Dice, table: int) -> Asked:
 def _thrown_history(dice: Dice, world: World) -> History:
     some = dice.random.choice(world.facts[0]) if world.facts[0] else None
     entity = tuple({"entity": "ACME", "venue": 7}[key] if some is None else some[key] for key in world.keys)
-    event = dice.instant() if some is None else some["event_time"]
+    event = dice.instant() if some is None else dice.maybe(some["event_time"])
     return History(
         entity=entity, event_time=event, known_at=dice.maybe(dice.instant()), system_at=dice.maybe(dice.instant())
     )

@@ -110,16 +110,17 @@ def next_event(
 def history(
     rows: Sequence[Row],
     entity: Any,
-    event_time: int,
+    event_time: int | None,
     known_at: int | None = None,
     system_at: int | None = None,
     keys: Sequence[str] = KEYS,
 ) -> list[Row]:
-    """Every version of one fact, in knowledge order."""
+    """Every version of one fact, or of all facts of an entity, by event and in knowledge order."""
     wanted = entity if isinstance(entity, tuple) else (entity,)
-    of_fact = [row for row in rows if entity_of(row, keys) == wanted and row["event_time"] == event_time]
+    of_entity = [row for row in rows if entity_of(row, keys) == wanted]
+    of_fact = [row for row in of_entity if event_time is None or row["event_time"] == event_time]
     found = visible(of_fact, known_at, system_at, keys)
-    return sorted(found, key=lambda row: (row["knowledge_time"], row["revision_seq"]))
+    return sorted(found, key=lambda row: (row["event_time"], row["knowledge_time"], row["revision_seq"]))
 
 
 def cuts_of(row: Row, delay: int, known_at: Cut, system_at: Cut) -> tuple[int, int | None]:

@@ -68,6 +68,7 @@ def test_instants_are_exact_and_in_utc(dialect: Dialect, instant: str) -> None:
     [
         (Dialect.DUCKDB, timedelta(days=10), "t - INTERVAL 240 HOURS"),
         (Dialect.DUCKDB, timedelta(microseconds=1), "t - INTERVAL 1 MICROSECONDS"),
+        (Dialect.DUCKDB, timedelta(microseconds=2**53 + 1), "t - to_microseconds(9007199254740993)"),
         (Dialect.ATHENA, timedelta(days=10), "t - INTERVAL '10' DAY"),
         (Dialect.ATHENA, timedelta(days=1, hours=6), "t - INTERVAL '1' DAY - INTERVAL '6' HOUR"),
         (Dialect.ATHENA, timedelta(milliseconds=90_001), "t - INTERVAL '90.001' SECOND"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from benchmarks.pit.adapters.base import Answer, CannotAnswerError
+from benchmarks.pit.adapters.base import Answer
 from benchmarks.pit.adapters.in_duckdb import Session
 from benchmarks.pit.data import Data
 from benchmarks.pit.queries import Kind, Query, Use
@@ -48,7 +48,8 @@ class VintnerSqlAdapter:
             case Kind.NEXT:
                 return reads.next_event(self._table(use), after=query.at, known_at=query.known_at, columns=names)
             case Kind.HISTORY:
-                raise CannotAnswerError(reason="the history in SQL is that of one fact")
+                entity = self._session.data.entity(query.entity)
+                return reads.history(self._table(use), entity=entity, columns=names)
 
     def _source(self, use: Use) -> SqlSource:
         return SqlSource(table=self._table(use), columns=use.outputs, ttl=use.ttl, delay=use.delay)

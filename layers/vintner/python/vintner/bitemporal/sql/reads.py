@@ -124,12 +124,12 @@ class SqlReads:
         table: SqlTable,
         *,
         entity: Entity,
-        event_time: Cut,
+        event_time: Cut | None = None,
         known_at: Cut | None = None,
         system_at: Cut | None = None,
         columns: Sequence[str] | None = None,
     ) -> SqlStatement:
-        """Write the read of every version of one fact, tombstones included, in the order they became known."""
+        """Write the read of every version, tombstones included: of one fact, or of all facts of an entity."""
         return table_reads.history(self._question(table, known_at, system_at, entity, columns), event_time=event_time)
 
     def vintage(

@@ -44,6 +44,9 @@ _FROM_BYTES: Final = {
     Dialect.SPARK: "CAST(X'{}' AS string)",
 }
 _DUCKDB_UNITS: Final = ((3_600_000_000, "HOURS"), (60_000_000, "MINUTES"), (1_000_000, "SECONDS"), (1, "MICROSECONDS"))
+_DUCKDB_EXACT: Final = 2**53
+"""An interval's number is read as a floating point number: exact up to here."""
+
 _ATHENA_UNITS: Final = ((3_600_000_000, "HOUR"), (60_000_000, "MINUTE"), (1_000_000, "SECOND"))
 
 
@@ -178,6 +181,8 @@ class Spelling:
             return f"timestamp_micros(unix_micros({instant}) {sign} {length})"
         if self.dialect is Dialect.DUCKDB:
             size, unit = next(each for each in _DUCKDB_UNITS if length % each[0] == 0)
+            if length // size > _DUCKDB_EXACT:
+                return f"{instant} {sign} to_microseconds({length})"
             return f"{instant} {sign} INTERVAL {length // size} {unit}"
         return instant + "".join(f" {sign} {interval}" for interval in _athena_intervals(length))
 

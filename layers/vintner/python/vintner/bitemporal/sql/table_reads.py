@@ -160,8 +160,8 @@ def vintage(ask: Question, *, event_time: Cut | None = None) -> SqlStatement:
     return statement([_known(ask, known, rank, event_time)], answer)
 
 
-def history(ask: Question, *, event_time: Cut) -> SqlStatement:
-    """Every version of one fact."""
+def history(ask: Question, *, event_time: Cut | None) -> SqlStatement:
+    """Every version of one fact, or of all facts of an entity."""
     names = ask.names
     told, rank = names.fresh("told"), names.fresh("delivery")
     facts = ask.facts
@@ -175,7 +175,8 @@ def history(ask: Question, *, event_time: Cut) -> SqlStatement:
         source=facts.source,
         where=ask.visible(event_time),
     )
-    answer = Select(columns=ask.wanted, source=told, where=[f"{rank} = 1"], order_by=[KNOWLEDGE_TIME, REVISION_SEQ])
+    order = [*([EVENT_TIME] if event_time is None else []), KNOWLEDGE_TIME, REVISION_SEQ]
+    answer = Select(columns=ask.wanted, source=told, where=[f"{rank} = 1"], order_by=order)
     return statement([Cte(told, every)], answer)
 
 
