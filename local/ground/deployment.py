@@ -61,6 +61,11 @@ class Deployment:
         return self.names.of("features-api")
 
     @property
+    def maintenance_function(self) -> str:
+        """Function that maintains the lake; its schedule has the same name."""
+        return self.names.of("lake-maintenance")
+
+    @property
     def glue_database(self) -> str:
         """Database of the catalog."""
         return self.names.glue_database
