@@ -76,6 +76,19 @@ _STATED: Final = (
         judged_by="Landing is tested with batches of every size.",
     ),
     Difference(
+        id="schedules",
+        what="A schedule calls at once when it is due, with no window, no role and no second try.",
+        reason=f"{_MINISTACK}; the settings are stored, and only waiting could show it.",
+        judged_by="The templates are tested for all three; a schedule that is due is seen to reach its function.",
+    ),
+    Difference(
+        id="role-trust",
+        what="Whoever asks may assume any role, trusted or not.",
+        reason=f"{_MINISTACK}; what a role may do is enforced.",
+        judged_by="The templates are tested: each role is trusted by one service.",
+        probe=probes.lets_anyone_assume_a_role,
+    ),
+    Difference(
         id="athena-sql",
         what="Athena is an endpoint of ours: Athena's SQL translated for DuckDB, over PyIceberg scans.",
         reason="MiniStack's Athena runs DuckDB's own dialect and sees no Iceberg table through the Glue catalog.",

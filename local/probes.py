@@ -61,6 +61,21 @@ def lacks_sagemaker(ground: Ground) -> bool:
     return False
 
 
+def lets_anyone_assume_a_role(ground: Ground) -> bool:
+    """Whether a role that trusts one service alone can be assumed by a person."""
+    roles, name = ground.client("iam"), "vintner-probe-trust"
+    statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+    try:
+        ground.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="probe")
+    except ClientError:
+        return False
+    finally:
+        roles.delete_role(RoleName=name)
+    return True
+
+
 def glue_makes_no_iceberg_metadata(ground: Ground) -> bool:
     """Whether an Iceberg table made through Glue lacks the property that points at its metadata."""
     glue, s3 = ground.client("glue"), ground.client("s3")

@@ -202,6 +202,13 @@ def test_a_role_holds_no_wildcard_that_is_not_explained(synthesis: Synthesis):
             assert "*" not in resource or resource in explained, f"{owner} may do {statement['Action']} on {resource}"
 
 
+def test_a_role_is_trusted_by_one_service(synthesis: Synthesis):
+    for role in synthesis.resources("AWS::IAM::Role"):
+        [trust] = role.properties["AssumeRolePolicyDocument"]["Statement"]
+        assert (trust["Effect"], trust["Action"], list(trust["Principal"])) == ("Allow", "sts:AssumeRole", ["Service"])
+        assert len(as_list(trust["Principal"]["Service"])) == 1
+
+
 def test_the_star_is_for_traces_alone(synthesis: Synthesis):
     actions = {
         action
