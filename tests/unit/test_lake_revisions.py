@@ -166,6 +166,16 @@ def test_what_another_engine_wrote_to_a_draft_is_audited_too(lake: Lake) -> None
     assert "data files of main are gone" in audit_draft(lake, SERIES, "d").findings[0]
 
 
+def test_values_that_break_a_rule_are_found(lake: Lake) -> None:
+    broken = [fact("a", None), fact("b", 1.0, op="remove"), fact("c", 1.0), fact("d", None, op="delete")]
+    audit = audited(lake, *broken)
+    assert audit.findings == ("1 rows have an operation that is neither upsert nor delete", "1 rows state no value")
+    bounded = replace(SERIES, columns=(replace(SERIES.columns[0], minimum=2.0, required=False),))
+    assert "2 rows have a value below its bound" in audit_draft(lake, bounded, "d").findings
+    bounded = replace(SERIES, columns=(replace(SERIES.columns[0], exclusive_minimum=1.0, required=False),))
+    assert "2 rows have a value below its bound" in audit_draft(lake, bounded, "d").findings
+
+
 def test_only_what_was_audited_on_the_main_that_is_can_be_published(lake: Lake) -> None:
     stream(lake, fact("a", 1.0))
     audit = audited(lake, fact("b", 2.0))

@@ -1,4 +1,4 @@
-"""What is run beside a deployment: ``python -m vintner.aws migrate | register-tables | rebuild-online``.
+"""What is run beside a deployment: ``python -m vintner.aws migrate | publish | revisions | maintain | …``.
 
 The deployment is named by the environment, as it is for the functions (:class:`vintner.aws.settings.Settings`).
 """
@@ -11,20 +11,21 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from pyiceberg.catalog import Catalog
 
 from vintner.aws.catalog import open_catalog
+from vintner.aws.lake_commands import COMMANDS as LAKE_COMMANDS
+from vintner.aws.lake_commands import OPTIONS, Rows, aligned
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.rebuild import rebuild_online
 from vintner.aws.settings import Settings
 from vintner.aws.stored import list_files
 from vintner.errors import VintnerError
 from vintner.lake import LakeReader, NoMetadataError, declarations, migrate, register_table
+from vintner.lake.handle import Lake
 from vintner.marketdata import DATASETS
-
-Rows = list[dict[str, Any]]
 
 
 def migrate_tables(settings: Settings) -> Rows:
@@ -73,6 +74,7 @@ COMMANDS: Final[Mapping[str, tuple[Callable[[Settings], Rows], str]]] = {
     ),
     "rebuild-online": (rebuild, "put every version of the lake into the online store"),
 }
+"""Commands without options; those of the lake are in :mod:`vintner.aws.lake_commands`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,24 +82,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vintner.aws", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, (_, text) in COMMANDS.items():
-        commands.add_parser(name, help=text, description=text).add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print rows as JSON"
-        )
-    chosen = parser.parse_args(arguments)
+    options = dict.fromkeys(COMMANDS, ()) | {name: one.options for name, one in LAKE_COMMANDS.items()}
+    texts = {name: text for name, (_, text) in COMMANDS.items()} | {n: one.help for n, one in LAKE_COMMANDS.items()}
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print rows as JSON")
+        for option in options[name]:
+            command.add_argument(f"--{option.rstrip('?')}", **OPTIONS[option])
     try:
-        rows = COMMANDS[chosen.command][0](Settings.from_environment())
+        chosen = parser.parse_args(arguments)
+        rows = _run(chosen)
     except VintnerError as error:
-        print(f"{chosen.command}: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(rows) if chosen.json else _lines(rows))
+    print(json.dumps(rows) if chosen.json else aligned(rows))
     return 0
 
 
-def _lines(rows: Rows) -> str:
-    if not rows:
-        return "nothing to do"
-    return "\n".join("  ".join(str(value) for value in row.values()) for row in rows)
+def _run(chosen: argparse.Namespace) -> Rows:
+    settings = Settings.from_environment()
+    if chosen.command in COMMANDS:
+        return COMMANDS[chosen.command][0](settings)
+    lake = Lake(open_catalog(settings), settings.glue_database, lambda: datetime.now(UTC))
+    return LAKE_COMMANDS[chosen.command].run(lake, chosen)
 
 
 def _progress(dataset: str, done: int, rows: int) -> None:

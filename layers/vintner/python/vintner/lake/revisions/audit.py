@@ -1,9 +1,10 @@
 """The audit of a draft: what main would say differently if it were published, and what forbids it.
 
 1.  The rows of the draft are those in files that the snapshot of main it was begun on does not have.
-2.  A *finding* forbids publishing: files of main are gone from the draft; a version key is there twice, with the same
-    values (a duplicate) or with others (a conflict); a row is stamped at or before main's mark, where system cuts
-    are settled. Drafts written by this library have none; another engine may write to the branch too.
+2.  A *finding* forbids publishing: a value breaks a rule of its column; files of main are gone from the draft; a
+    version key is there twice, with the same values (a duplicate) or with others (a conflict); a row is stamped at or
+    before main's mark, where system cuts are settled. The last three only another engine can bring about, which may
+    write to the branch too.
 3.  Of each fact the draft touches, the winning version is taken before and after (the largest knowledge time and
     revision; a tombstone wins as *gone*). The fact is then *added*, *revised*, *retracted* or *unchanged*.
 4.  Per column: in how many facts its value changes, and the largest moves, absolute and relative, by name.
@@ -11,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -186,7 +187,7 @@ def _largest(facts: pa.Table, before: Any, after: Any) -> tuple[tuple[Move, ...]
 
 
 def _findings(table: Table, dataset: Dataset, head: Snapshot, base: Snapshot | None, rows: pa.Table) -> list[str]:
-    found = []
+    found = list(_broken(dataset, rows))
     kept = {task.file.file_path for task in table.scan(snapshot_id=head.snapshot_id).plan_files()}
     gone = len(base_files(table, head) - kept)
     if gone:
@@ -203,6 +204,26 @@ def _findings(table: Table, dataset: Dataset, head: Snapshot, base: Snapshot | N
         early = _count(pc.less_equal(rows[INGESTED_AT], pa.scalar(ledger.mark, INSTANT)))
         found += [f"{early} rows are stamped at or before {ledger.mark.isoformat()}, the mark of main"] if early else []
     return found
+
+
+def _broken(dataset: Dataset, rows: pa.Table) -> Iterator[str]:
+    """Yield the rules of the dataset that some of the rows break."""
+    stated = pc.equal(rows[OP], Operation.UPSERT.value)
+    unknown = _count(pc.invert(pc.or_(stated, pc.equal(rows[OP], Operation.DELETE.value))))
+    if unknown:
+        yield f"{unknown} rows have an operation that is neither upsert nor delete"
+    for column in dataset.columns:
+        values = rows[column.name]
+        missing = _count(pc.and_(stated, pc.is_null(values))) if column.required else 0
+        if missing:
+            yield f"{missing} rows state no {column.name}"
+        low = 0
+        if column.minimum is not None:
+            low += _count(pc.less(values, column.minimum))
+        if column.exclusive_minimum is not None:
+            low += _count(pc.less_equal(values, column.exclusive_minimum))
+        if low:
+            yield f"{low} rows have a {column.name} below its bound"
 
 
 def _count(mask: Any) -> int:

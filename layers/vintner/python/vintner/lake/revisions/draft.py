@@ -164,7 +164,7 @@ def base_files(table: Table, head: Snapshot) -> set[str]:
     return {task.file.file_path for task in table.scan(snapshot_id=base).plan_files()}
 
 
-def published_as(table: Table, draft: str) -> RevisionRecord | None:
+def find_publication(table: Table, draft: str) -> RevisionRecord | None:
     """Return the revision a draft was published as, None if it was not."""
     return next((one for one in revisions_of(table) if one.source == draft), None)
 
@@ -177,7 +177,7 @@ def refuse_published(table: Table, draft: str) -> None:
     DraftPublishedError
         It has been.
     """
-    published = published_as(table, draft)
+    published = find_publication(table, draft)
     if published is not None:
         raise DraftPublishedError(dataset=published.dataset, draft=draft, tag=published.tag)
 

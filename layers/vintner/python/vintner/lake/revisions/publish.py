@@ -53,7 +53,7 @@ from vintner.lake.model import Dataset
 from vintner.lake.pins import REPLACES, until_tag
 from vintner.lake.revisions.audit import Audit
 from vintner.lake.revisions.content import content_at
-from vintner.lake.revisions.draft import draft_head, published_as
+from vintner.lake.revisions.draft import draft_head, find_publication
 from vintner.lake.revisions.model import (
     Kind,
     RevisionRecord,
@@ -99,7 +99,7 @@ def publish_draft(
     content = _Content(dataset, cut)
 
     def plan(table: Table) -> tuple[Change | None, None]:
-        if published_as(table, audit.draft) is not None:
+        if find_publication(table, audit.draft) is not None:
             return None, None
         head, main = draft_head(table, audit.draft), table.current_snapshot()
         if head.snapshot_id != audit.head:
