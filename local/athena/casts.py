@@ -142,6 +142,11 @@ def time_text(node: exp.Expr, form: str, zone: str) -> exp.Expr:
 
 
 def _to_decimal(node: exp.Cast) -> exp.Expr:
+    if family_of(node.this) is Family.FLOAT:
+        if node.this.type.this is _T.FLOAT:
+            raise refuse("A cast of a real to decimal", "cast it to double first")
+        # Trino takes the digits that print, where DuckDB would take the number's binary expansion.
+        node = _again(node, exp.Cast(this=node.this, to=exp.DataType.build("VARCHAR")))
     if node.to.expressions:
         return node
     if isinstance(node.this, exp.Literal) and node.this.is_string:

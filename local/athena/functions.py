@@ -17,6 +17,8 @@ from local.athena.inference import Family, Handler, family_of
 from local.athena.refusals import call, cast, refuse, refuse_untyped
 from local.athena.times import NAMED_TIME_FUNCTIONS, TIME_FUNCTIONS
 
+_LITTLE: Final = 1e-12
+
 
 def _extreme(node: exp.ArgMax | exp.ArgMin) -> exp.Expr:
     """``max_by`` answers null when the winning row's value is null; DuckDB's plain ``arg_max`` skips that row."""
@@ -44,10 +46,11 @@ def _count_if(node: exp.CountIf) -> exp.Expr:
 
 
 def _round(node: exp.Round) -> exp.Expr:
-    """``round`` never answers a negative zero, and keeps the scale of a decimal."""
+    """``round`` makes a negative zero positive (and no other number), and keeps the scale of a decimal."""
     family = family_of(node.this)
     if family is Family.FLOAT:
-        return exp.paren(exp.Add(this=node, expression=cast(exp.Literal.number(0), "DOUBLE")))
+        node.set("this", exp.paren(exp.Add(this=node.this, expression=cast(exp.Literal.number(0), "DOUBLE"))))
+        return node
     if family is Family.DECIMAL and node.args.get("decimals"):
         raise refuse("round of a decimal to digits", "cast it to double, or to a decimal of fewer digits")
     if family in (Family.INTEGER, Family.DECIMAL):
@@ -56,7 +59,7 @@ def _round(node: exp.Round) -> exp.Expr:
 
 
 def _reverse(node: exp.Reverse) -> exp.Expr:
-    names = {Family.TEXT: "reverse", Family.ARRAY: "list_reverse", Family.NULL: "reverse"}
+    names = {Family.TEXT: "trino_reverse", Family.ARRAY: "list_reverse"}
     family = family_of(node.this)
     if family not in names:
         raise (
@@ -81,10 +84,15 @@ def _average(node: exp.Avg) -> exp.Expr:
 
 
 def _percentile(node: exp.ApproxQuantile) -> exp.Expr:
-    """Answered exactly: the smallest value with at least that share of the rows at or below it."""
+    """Answered exactly: the smallest value with more than that share of the rows at or below it, else the largest."""
+    quantile = node.args["quantile"]
     if node.args.get("weight") or node.args.get("accuracy"):
         raise refuse("approx_percentile with weight or accuracy", "leave them out")
-    return call("quantile_disc", node.this, node.args["quantile"])
+    if not isinstance(quantile, exp.Literal):
+        raise refuse("approx_percentile of anything but one number", "write the share as a number from 0 to 1")
+    # DuckDB's has at least that share: a little more than it is the same unless a row lies exactly there.
+    share = min(float(quantile.name) + _LITTLE, 1.0)
+    return call("quantile_disc", node.this, exp.Literal.number(f"{share:.12f}"))
 
 
 def _approx_distinct(node: exp.ApproxDistinct) -> exp.Expr:
@@ -124,9 +132,9 @@ def _truncate(node: exp.Trunc) -> exp.Expr:
 
 
 def _sign(node: exp.Sign) -> exp.Expr:
-    names = {Family.INTEGER: "BIGINT", Family.FLOAT: "DOUBLE"}
-    family = family_of(node.this)
-    return cast(node, names[family]) if family in names else node
+    if family_of(node.this) is Family.FLOAT:
+        return call("trino_sign", node.this)
+    return cast(node, "BIGINT") if family_of(node.this) is Family.INTEGER else node
 
 
 def _logarithm(node: exp.Log) -> exp.Expr:

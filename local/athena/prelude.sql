@@ -24,6 +24,7 @@ CREATE MACRO trino_split_part(s, d, n) AS
 CREATE MACRO trino_regexp_extract(s, p) AS CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p) END,
                                  (s, p, g) AS CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END;
 CREATE MACRO trino_upper(s) AS array_to_string(list_transform(string_split(s, 'ß'), lambda piece: upper(piece)), 'ß');
+CREATE MACRO trino_reverse(s) AS array_to_string(list_reverse(string_split(s, '')), '');
 CREATE MACRO trino_trim(s) AS trim(s, E' \t\n\x0B\f\r');
 CREATE MACRO trino_ltrim(s) AS ltrim(s, E' \t\n\x0B\f\r');
 CREATE MACRO trino_rtrim(s) AS rtrim(s, E' \t\n\x0B\f\r');
@@ -34,6 +35,9 @@ CREATE MACRO trino_json_scalar(j, p) AS
        THEN error('NOT_SUPPORTED: json_extract_scalar of a number in another than its shortest form is not supported by '
                   || 'the laptop''s DuckDB engine: write the number without closing zeros and exponents')
        ELSE json_extract_string(j, p) END;
+
+-- Numbers.
+CREATE MACRO trino_sign(x) AS CASE WHEN x = 0 THEN x ELSE CAST(sign(x) AS DOUBLE) END;
 
 -- Fewer digits of a second, rounded.
 CREATE MACRO trino_millis(x) AS date_trunc('milliseconds', x + INTERVAL 500 MICROSECONDS);

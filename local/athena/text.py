@@ -23,7 +23,7 @@ _NEVER_AN_ITEM = {TokenType.COMMA, TokenType.FROM, TokenType.WHERE, TokenType.R_
 
 
 # What SHOW FUNCTIONS says on Trino, and what is a function by its syntax alone.
-_FUNCTIONS: Final = frozenset(Path(__file__).with_name("trino_functions.txt").read_text(encoding="utf-8").split())
+FUNCTIONS: Final = frozenset(Path(__file__).with_name("trino_functions.txt").read_text(encoding="utf-8").split())
 _SYNTAX: Final = frozenset(
     {
         *("and", "array", "case", "cast", "coalesce", "exists", "extract", "format", "grouping", "if", "in", "like"),
@@ -44,7 +44,7 @@ _SYNTAX: Final = frozenset(
 
 
 def _of_trinos(functions: dict[str, Any]) -> dict[str, Any]:
-    return {name: build for name, build in functions.items() if name.lower() in _FUNCTIONS | _SYNTAX}
+    return {name: build for name, build in functions.items() if name.lower() in FUNCTIONS | _SYNTAX}
 
 
 class TrinoAlone(Trino):

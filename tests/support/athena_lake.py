@@ -50,6 +50,14 @@ def make_lake(folder: Path) -> SqlCatalog:
 
 def land_macro(table: Table, facts: Sequence[tuple[Any, ...]]) -> int:
     """Append facts as :data:`ACME` states them in one commit, and return its snapshot."""
+    table.append(macro_rows(facts))
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    return snapshot.snapshot_id
+
+
+def macro_rows(facts: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Return facts as :data:`ACME` states them as rows of ``macro_series``."""
     rows = [
         {
             "entity": entity,
@@ -64,10 +72,7 @@ def land_macro(table: Table, facts: Sequence[tuple[Any, ...]]) -> int:
         }
         for position, (entity, event, known, revision, op, value) in enumerate(facts)
     ]
-    table.append(pa.Table.from_pylist(rows, schema=DATASETS["macro_series"].schema))
-    snapshot = table.current_snapshot()
-    assert snapshot is not None
-    return snapshot.snapshot_id
+    return pa.Table.from_pylist(rows, schema=DATASETS["macro_series"].schema)
 
 
 def ask(engine: SqlEngine, text: str, *parameters: str) -> list[tuple[str | None, ...]]:
