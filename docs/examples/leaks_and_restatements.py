@@ -96,11 +96,11 @@ def restate() -> None:
 
     tables = [features, manifest]
     print("as if the restated quarters had been right the first time:")
-    print(blast_radius(restatement, tables, before, move="value"))
-    print("the same, with the signals made again:")
-    print(blast_radius(restatement, tables, before, move="value", derive={"gdp_high": rose}))
-    print("with the knowledge cut moved, so that quarters are seen before they were published:")
     print(blast_radius(restatement, tables, before))
+    print("the same, with the signals made again:")
+    print(blast_radius(restatement, tables, before, derive={"gdp_high": rose}))
+    print("with the knowledge cut moved, so that quarters are seen before they were published:")
+    print(blast_radius(restatement, tables, before, move="knowledge"))
     print("with every row's knowledge cut kept, as when the table is made again today:")
     print(blast_radius(restatement, tables, before, move="system"))
 

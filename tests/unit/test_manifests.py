@@ -219,7 +219,7 @@ def restated(value: float, *, known: str = "2024-10-01", event: str = "2024-03-3
 
 def test_a_restatement_reaches_the_rows_that_would_have_seen_it(reader: MemoryFacts) -> None:
     manifests = [pinned(reader), signal_manifest("half", "eps", "eps"), signal_manifest("late", "half", "signal")]
-    radius = blast_radius(restated(1.9), manifests, reader)
+    radius = blast_radius(restated(1.9), manifests, reader, move="knowledge")
     # Q1 is the newest quarter before it was even published, while Q2 is withdrawn, and when Q2 is not yet out.
     assert radius.of("eps").select(["position", "entity", "column", "before", "after"]).to_pylist() == [
         {"position": 0, "entity": "ACME", "column": "eps", "before": None, "after": "1.9"},

@@ -65,7 +65,7 @@ def blast_radius(
     manifests: Sequence[Manifest],
     reader: FactReader,
     *,
-    move: Move = "knowledge",
+    move: Move = "value",
     derive: Mapping[str, Derive] | None = None,
     datasets: Mapping[str, Dataset] = DATASETS,
     load: Callable[[str], pa.Table] = read_rows,
@@ -81,9 +81,9 @@ def blast_radius(
     reader
         Where the facts are; whether the restatement is already among them makes no difference.
     move
-        ``knowledge``: the restated facts count as known whenever a row asks. ``value``: only where the row saw
-        something of them: what it would have held, had the source been right the first time. ``system``: each row
-        keeps its knowledge cut: what making the table again today would give.
+        ``value``: a row that saw something of a restated fact sees what it now says: what it would have held, had
+        the source been right the first time. ``knowledge``: the restated facts count as known whenever a row asks.
+        ``system``: each row keeps its knowledge cut: what making the table again today would give.
     derive
         By name of the manifest, what makes its derived columns; rows of others are told to depend.
     datasets, load

@@ -83,7 +83,10 @@ def find_orphans(lake: Lake, name: str, *, stored: ListStored, safe_age: timedel
     if safe_age < LEAST_AGE:
         raise UnsafeAgeError(age=safe_age, least=LEAST_AGE)
     before = lake.clock() - safe_age
-    files = [file for file in stored(lake.load(name).location()) if _KINDS.search(file.location)]
+    location = lake.load(name).location().rstrip("/")
+    # A store that lists by prefix would list the folder `prices_daily` with `prices`.
+    inside = [file for file in stored(location) if _path(file.location).startswith(f"{_path(location)}/")]
+    files = [file for file in inside if _KINDS.search(file.location)]
     table = lake.load(name)
     young = [f.location for f in files if f.location.endswith(_METADATA) and f.modified_at >= before]
     needed = _needed(table, young)
@@ -93,7 +96,7 @@ def find_orphans(lake: Lake, name: str, *, stored: ListStored, safe_age: timedel
             file
             for file in files
             if file.modified_at < before
-            and file.location not in needed
+            and _path(file.location) not in needed
             and not (file.location.endswith(_METADATA) and version_of(file.location) >= newest)
         ),
         key=lambda file: file.location,
@@ -101,7 +104,7 @@ def find_orphans(lake: Lake, name: str, *, stored: ListStored, safe_age: timedel
 
 
 def _needed(table: Table, young: Iterable[str]) -> set[str]:
-    """Return every file that the table, or younger metadata of it, names."""
+    """Return the path of every file that the table, or younger metadata of it, names."""
     needed = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log), *young}
     seen: set[str] = set()
     needed.update(_named(table.metadata, table.io, seen))
@@ -111,7 +114,12 @@ def _needed(table: Table, young: Iterable[str]) -> set[str]:
         except FileNotFoundError:
             continue
         needed.update(_named(metadata, table.io, seen))
-    return needed
+    return {_path(location) for location in needed}
+
+
+def _path(location: str) -> str:
+    """Return a location without its scheme: engines name one file s3://, s3a:// or s3n://."""
+    return location.partition("://")[2] or location
 
 
 def _named(metadata: TableMetadata, io: FileIO, seen: set[str]) -> Iterator[str]:
