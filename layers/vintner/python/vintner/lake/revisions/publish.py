@@ -102,10 +102,7 @@ def publish_draft(
         if find_publication(table, audit.draft) is not None:
             return None, None
         head, main = draft_head(table, audit.draft), table.current_snapshot()
-        if head.snapshot_id != audit.head:
-            raise DraftChangedError(dataset=dataset.name, draft=audit.draft)
-        if base_of(table, head) != (main.snapshot_id if main is not None else None):
-            raise MainMovedError(dataset=dataset.name, draft=audit.draft)
+        _check_unmoved(table, audit, head, main)
         ledger = Ledger.at(table, head)
         rows, digest = content.of(table, head)
         revision = RevisionRecord(
@@ -239,6 +236,13 @@ def record_missing(lake: Lake, datasets: Iterable[Dataset]) -> list[RevisionReco
     for one in sorted(missing, key=lambda one: one.published_at):
         record_revision(lake, one)
     return missing
+
+
+def _check_unmoved(table: Table, audit: Audit, head: Snapshot, main: Snapshot | None) -> None:
+    if head.snapshot_id != audit.head:
+        raise DraftChangedError(dataset=audit.dataset, draft=audit.draft)
+    if base_of(table, head) != (main.snapshot_id if main is not None else None):
+        raise MainMovedError(dataset=audit.dataset, draft=audit.draft)
 
 
 def _recorded(lake: Lake, dataset: Dataset, which: Callable[[RevisionRecord], bool]) -> RevisionRecord:
