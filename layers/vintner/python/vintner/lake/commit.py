@@ -38,8 +38,9 @@ from vintner.lake.errors import CommitRefusedError, CommitUnknownError
 from vintner.lake.staging import Staged, discard, refused, stage, stage_swap, swap
 from vintner.lake.updates import drop_ref, drop_snapshots, set_ref, unmoved
 
-ATTEMPTS: Final = 8
+ATTEMPTS: Final = 12
 FIRST_WAIT_S: Final = 0.05
+LONGEST_WAIT_S: Final = 2.0
 NEW: Final = None
 """Where a branch or tag points that is set to the snapshot the change adds."""
 
@@ -140,7 +141,7 @@ def commit_once(load: Callable[[], Table], plan: Plan[Result], *, wait: Callable
             return result
         _give_up(staged, cause)
         if attempt < ATTEMPTS - 1:
-            wait(FIRST_WAIT_S * 2**attempt * _spread(staged))
+            wait(min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S) * _spread(staged))
     name = ".".join(table.name())
     if isinstance(cause, CommitFailedException):
         raise CommitRefusedError(table=name, attempts=ATTEMPTS) from cause
