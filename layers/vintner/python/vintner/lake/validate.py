@@ -6,8 +6,7 @@ clocks, revision, operation, value names, value types, bounds. Each refusal name
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,15 +20,15 @@ from vintner.bitemporal.model import (
     Operation,
 )
 from vintner.lake.errors import FactError
-from vintner.lake.model import Column, Dataset
+from vintner.lake.jsonvalues import read_value
+from vintner.lake.model import ENTITY_KEY, Column, Dataset
 
 VALUES: Final = "values"
-RECORD_FIELDS: Final = frozenset({ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ, OP, VALUES})
+RECORD_FIELDS: Final = frozenset({EVENT_TIME, KNOWLEDGE_TIME, REVISION_SEQ, OP, VALUES})
+"""Fields of every record, besides its entity keys."""
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far a sender's clock may run ahead before knowledge counts as coming from the future."""
 MAX_ENTITY_CHARACTERS: Final = 200
-MAX_TEXT_CHARACTERS: Final = 10_000
-MAX_WHOLE: Final = 2**63 - 1
 
 
 def parse_fact(dataset: Dataset, record: Any, *, now: datetime) -> dict[str, Any]:
@@ -38,8 +37,8 @@ def parse_fact(dataset: Dataset, record: Any, *, now: datetime) -> dict[str, Any
     Parameters
     ----------
     record
-        A mapping with ``entity``, ``event_time``, ``knowledge_time`` (ISO 8601 with offset), optionally
-        ``revision_seq`` (0) and ``op`` (upsert), and ``values``.
+        A mapping with the entity keys (``entity``), ``event_time``, ``knowledge_time`` (ISO 8601 with offset),
+        optionally ``revision_seq`` (0) and ``op`` (upsert), and ``values``.
     now
         The instant of arrival, against which knowledge from the future is refused.
 
@@ -59,20 +58,30 @@ def parse_fact(dataset: Dataset, record: Any, *, now: datetime) -> dict[str, Any
     """
     if not isinstance(record, Mapping):
         raise FactError(field="record", rule="is not an object", remedy="send an object with entity, clocks and values")
+    known = RECORD_FIELDS | set(dataset.key_names)
     for name in record:
-        if name not in RECORD_FIELDS:
-            raise FactError(
-                field=str(name), rule="unknown field", remedy=f"known are {', '.join(sorted(RECORD_FIELDS))}"
-            )
+        if name not in known:
+            raise FactError(field=str(name), rule="unknown field", remedy=f"known are {', '.join(sorted(known))}")
     operation = _operation(record.get(OP, Operation.UPSERT))
     return {
-        ENTITY: _entity(record.get(ENTITY)),
+        **_keys(dataset, record),
         EVENT_TIME: _instant(record, EVENT_TIME),
         KNOWLEDGE_TIME: _known(record, now),
         REVISION_SEQ: _revision(record.get(REVISION_SEQ, 0)),
         OP: operation,
         **_values(dataset, record.get(VALUES, {}), operation),
     }
+
+
+def _keys(dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
+    if dataset.keys == ENTITY_KEY:
+        return {ENTITY: _entity(record.get(ENTITY))}
+    keys = {}
+    for key in dataset.keys:
+        if record.get(key.name) is None:
+            raise FactError(field=key.name, rule="missing key", remedy=f"state it: {key.doc}")
+        keys[key.name] = read_value(key, record[key.name])
+    return keys
 
 
 def _entity(value: Any) -> str:
@@ -141,56 +150,10 @@ def _value(column: Column, value: Any) -> Any:
         if column.required:
             raise FactError(field=column.name, rule="missing value", remedy=f"state it: {column.doc}")
         return None
-    typed = _READERS[str(column.type)](column, value)
+    typed = read_value(column, value)
     if column.exclusive_minimum is not None and not typed > column.exclusive_minimum:
         rule = f"not above {column.exclusive_minimum:g}"
         raise FactError(field=column.name, rule=rule, remedy=f"check the feed: {column.doc}")
     if column.minimum is not None and not typed >= column.minimum:
         raise FactError(field=column.name, rule=f"below {column.minimum:g}", remedy=f"check the feed: {column.doc}")
     return typed
-
-
-def _wrong_type(column: Column, wanted: str) -> FactError:
-    return FactError(field=column.name, rule=f"wrong type, not {wanted}", remedy=f"send {wanted}: {column.doc}")
-
-
-def _number(column: Column, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong_type(column, "a number")
-    try:
-        number = float(value)
-    except OverflowError as cause:
-        raise FactError(field=column.name, rule="too large for a double", remedy="check its unit") from cause
-    if not math.isfinite(number):
-        raise FactError(field=column.name, rule="not a finite number", remedy="leave an unknown value out (null)")
-    return number
-
-
-def _whole(column: Column, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_WHOLE:
-        raise _wrong_type(column, "a whole number")
-    return value
-
-
-def _boolean(column: Column, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong_type(column, "true or false")
-    return value
-
-
-def _text(column: Column, value: Any) -> str:
-    if not isinstance(value, str):
-        raise _wrong_type(column, "text")
-    if len(value) > MAX_TEXT_CHARACTERS:
-        rule = f"longer than {MAX_TEXT_CHARACTERS} characters"
-        raise FactError(field=column.name, rule=rule, remedy="store it as an object and state its location")
-    return value
-
-
-_READERS: Final[Mapping[str, Callable[[Column, Any], Any]]] = {
-    "double": _number,
-    "int64": _whole,
-    "bool": _boolean,
-    "string": _text,
-}
-"""How a JSON value becomes a value of each Arrow type a dataset may declare."""
