@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -15,7 +15,8 @@ from local.demo.faults import BadDelivery, Record, bad_deliveries, disturb, reco
 from local.demo.model import Feed
 from local.demo.sources.clocks import upserts
 from vintner.bitemporal.model import INSTANT
-from vintner.lake.facts import Judgement, Row, judge
+from vintner.lake import Judgement, judge
+from vintner.lake.facts import Row, as_batch
 from vintner.lake.model import Dataset
 from vintner.lake.quarantine import Refusal
 from vintner.marketdata import datasets_of, ingest
@@ -42,21 +43,22 @@ def feeds() -> list[Feed]:
 class Memory:
     """Store and online store of the processors, as lists."""
 
-    rows: list[Row] = field(default_factory=list)
+    held: dict[str, pa.Table] = field(default_factory=dict)
     duplicates: int = 0
     refused: list[Refusal] = field(default_factory=list)
 
-    def land(
-        self, dataset: Dataset, facts: Iterable[Row], *, checkpoints: Mapping[str, int], ingested_at: datetime
-    ) -> Judgement:
-        judged = judge(dataset, facts, self.rows)
-        self.rows += judged.kept
-        self.duplicates += len(judged.duplicates)
-        return Judgement(judged.kept, judged.redelivered, judged.duplicates, judged.conflicts, [])
+    @property
+    def rows(self) -> list[Row]:
+        return [row for held in self.held.values() for row in held.to_pylist()]
 
-    def refuse(
-        self, refusals: Iterable[Refusal], *, checkpoints: Mapping[str, int], ingested_at: datetime
-    ) -> list[Refusal]:
+    def land(self, dataset: Dataset, facts: Iterable[Row], *, checkpoints: Mapping[str, int]) -> Judgement:
+        held = self.held.setdefault(dataset.name, dataset.schema.empty_table())
+        judged = judge(dataset, as_batch(dataset, facts), held)
+        self.held[dataset.name] = pa.concat_tables([held, judged.kept])
+        self.duplicates += judged.duplicates.num_rows
+        return replace(judged, held=dataset.schema.empty_table())
+
+    def refuse(self, refusals: Iterable[Refusal], *, checkpoints: Mapping[str, int]) -> list[Refusal]:
         self.refused += refusals
         return self.refused
 
