@@ -63,16 +63,10 @@ def fact_source(source: Source) -> FactSource:
     return FactSource(
         facts=fact_table(source.rows),
         columns=source.columns,
-        **_spine_keys(source),
+        spine_keys=source.spine_keys or source.keys,
         ttl=None if source.ttl is None else timedelta(microseconds=source.ttl),
         delay=timedelta(microseconds=source.delay),
     )
-
-
-def _spine_keys(source: Source) -> dict[str, Any]:
-    keys = source.spine_keys or source.keys
-    several = "spine_keys" in FactSource.__dataclass_fields__
-    return {"spine_keys": keys}
 
 
 _version = st.tuples(usual_instants, st.integers(0, 2), st.booleans(), instants, values, labels)

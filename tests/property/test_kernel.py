@@ -68,14 +68,14 @@ def stories(draw: st.DrawFn) -> Story:
     if draw(st.booleans()):
         kept.sort(key=lambda fact: (fact.event, fact.known, fact.seq))
     # Cuts at, and next to, the instants something became known or was written: where bounds are off by one, it shows.
-    known = [fact.known for fact in kept] or [0]
-    system = [fact.system for fact in kept] or [0]
+    learned = [fact.known for fact in kept] or [0]
+    written = [fact.system for fact in kept] or [0]
     questions = [
         Question(
             dice.randint(-1, keys - 1),
             dice.randint(-2, count + 2),
-            dice.choice(known) + dice.choice((-1, 0, 0, 1)),
-            dice.choice(system) + dice.choice((-1, 0, 0)),
+            dice.choice(learned) + dice.choice((-1, 0, 0, 1)),
+            dice.choice(written) + dice.choice((-1, 0, 0)),
         )
         for _ in range(60)
     ]

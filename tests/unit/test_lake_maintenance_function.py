@@ -40,7 +40,7 @@ ALL = {*DATASETS, *OWN}
 LIMITS = {"FEW": "5", "KEEP_FOR_DAYS": "2", "KEEP_LAST": "1", "SAFE_AGE_HOURS": "24", "RESERVE_SECONDS": "30"}
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
     "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "POWERTOOLS_SERVICE_NAME": "lake-maintenance",
