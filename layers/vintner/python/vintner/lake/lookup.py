@@ -4,9 +4,9 @@
     later than the bound cannot be there. A feed that keeps up with the world ends here, without a read.
 2.  For the rest, files are left out by the bounds they state: the span of both clocks and the entities (few: by name;
     many: by their span).
-3.  Of each file that is left the clocks are read, and the rows kept whose clocks are among the batch's. Where there
-    are any, their entity keys are compared, then whole version keys. Rows whose version key is in the batch, if there
-    are any, are then read whole.
+3.  Of each file that is left the clocks are read (once a process: files do not change), and compared with those of
+    the batch. Where rows agree in both clocks their entity keys are compared, then whole version keys. Rows whose
+    version key is in the batch, if there are any, are then read whole.
 
 No step trusts a checkpoint: sequence numbers mean something only within one life of a stream.
 """
@@ -28,6 +28,7 @@ from pyiceberg.utils.concurrent import ExecutorFactory
 from vintner.bitemporal.model import EVENT_TIME, INSTANT, KNOWLEDGE_TIME
 from vintner.lake.columns import read_columns
 from vintner.lake.conform import conform
+from vintner.lake.filecache import FileCache
 from vintner.lake.keyed import members, storage
 from vintner.lake.ledger import Ledger
 from vintner.lake.model import Dataset
@@ -35,6 +36,9 @@ from vintner.lake.predicates import at_least, at_most, every, one_of
 
 MANY: Final = 200
 """Above this many entities a look-up goes by their span: no file is left out by a longer list."""
+
+_CLOCKS: Final = FileCache()
+"""The clocks of files looked into before: a process that goes on landing reads them once."""
 
 
 def held_versions(table: Table, head: Snapshot | None, dataset: Dataset, batch: pa.Table, ledger: Ledger) -> pa.Table:
@@ -64,8 +68,8 @@ def held_versions(table: Table, head: Snapshot | None, dataset: Dataset, batch: 
     if files is None:
         return _scanned(table, head, dataset, suspects)
     wanted = {name: pc.unique(storage(suspects[name])) for name in dataset.version_key}
-    found = ExecutorFactory.get_or_create().map(lambda file: _matching(table, dataset, file, suspects, wanted), files)
-    return pa.concat_tables([none, *(rows for rows in found if rows.num_rows)])
+    meeting = _meeting(table, dataset, files, wanted)
+    return pa.concat_tables([none, *(_matching(table, dataset, file, suspects, wanted) for file in meeting)])
 
 
 def _files(table: Table, head: Snapshot, bounds: BooleanExpression) -> list[DataFile] | None:
@@ -76,14 +80,29 @@ def _files(table: Table, head: Snapshot, bounds: BooleanExpression) -> list[Data
     return files if all(file.content == DataFileContent.DATA for file in files) else None
 
 
+def _meeting(table: Table, dataset: Dataset, files: list[DataFile], wanted: dict[str, pa.Array]) -> list[DataFile]:
+    """Return the files that have a row whose clocks are both among those wanted."""
+    if not files:
+        return []
+
+    def read(file: DataFile) -> pa.Table:
+        return _CLOCKS.get(file.file_path, lambda: read_columns(table, dataset, file, (EVENT_TIME, KNOWLEDGE_TIME)))
+
+    clocks = list(ExecutorFactory.get_or_create().map(read, files))
+    among = _among(pa.concat_tables(clocks), (EVENT_TIME, KNOWLEDGE_TIME), wanted)
+    first, meeting = 0, []
+    for file, rows in zip(files, clocks, strict=True):
+        if pc.any(among.slice(first, rows.num_rows), min_count=0).as_py():
+            meeting.append(file)
+        first += rows.num_rows
+    return meeting
+
+
 def _matching(
     table: Table, dataset: Dataset, file: DataFile, suspects: pa.Table, wanted: dict[str, pa.Array]
 ) -> pa.Table:
     """Return the rows of a file whose version key is among the suspects'."""
-    clocks, names = (EVENT_TIME, KNOWLEDGE_TIME), dataset.version_key
-    rows = read_columns(table, dataset, file, clocks)
-    if not pc.any(_among(rows, clocks, wanted), min_count=0).as_py():
-        return dataset.schema.empty_table()
+    names = dataset.version_key
     rows = read_columns(table, dataset, file, names)
     rows = rows.append_column("place", pa.arange(0, rows.num_rows)).filter(_among(rows, names, wanted))
     rows = rows.filter(members(rows, suspects, names)) if rows.num_rows else rows

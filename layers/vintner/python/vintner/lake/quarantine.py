@@ -95,7 +95,7 @@ def land_refusals(
     Raises
     ------
     CommitRefusedError, CommitUnknownError
-        See :func:`vintner.lake.commit.append_once`; the refusals may be landed again.
+        See :func:`vintner.lake.commit.commit_once`; the refusals may be landed again.
     """
     batch = {refusal.quarantine_id: refusal for refusal in refusals}
 
