@@ -38,7 +38,7 @@ T0 = datetime(2025, 1, 1, tzinfo=UTC)
 AS_OF = datetime(2025, 12, 31, tzinfo=UTC)
 LEAST = 2_000
 """Crash points this module is to exercise."""
-MANY = 320
+MANY = 420
 """Of more pairs of points than this of one operation every other one is taken, of twice as many every third, …"""
 
 
