@@ -159,7 +159,7 @@ def test_a_restatement_is_weighed_before_it_is_published(landed: Landed) -> None
     draft_rows(landed.lake, SERIES, "restated", rows_of(restated, BATCHES))
     weighed = restatement_between(SERIES, reader, before="main", after="draft-restated")
     assert weighed.stated.num_rows == len(restated)
-    radius = blast_radius(weighed, [manifest], reader)
+    radius = blast_radius(weighed, [manifest], reader, move="knowledge")
     assert found(radius.changes) == differences(asked, held, restated, always=True)
     assert radius.changes.num_rows >= len(restated)
     late_only = blast_radius(weighed, [manifest], reader, move="system")
@@ -173,7 +173,9 @@ def test_a_restatement_is_weighed_before_it_is_published(landed: Landed) -> None
     again = as_of_join(spine, [FactSource(facts=reader.read(SERIES, revision=revision.tag), columns=columns)])
     late = manifest_of(again, name="series", kind="training", code_version="1", sources=[tagged])
     assert rebuild(late, reader).equals(again)
-    assert found(blast_radius(weighed, [manifest], reader).changes) == differences(asked, held, restated, always=True)
+    assert found(blast_radius(weighed, [manifest], reader, move="knowledge").changes) == differences(
+        asked, held, restated, always=True
+    )
 
 
 def restate(held: Sequence[Stated], asked: Sequence[tuple[str, datetime]]) -> list[Stated]:

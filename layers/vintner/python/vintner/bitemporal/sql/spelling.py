@@ -57,8 +57,8 @@ class Spelling:
     Examples
     --------
     >>> spell = Spelling(Dialect.SPARK)
-    >>> spell.name("value"), spell.name("Q1 eps`"), spell.literal("É")
-    ('value', '`Q1 eps```', "CAST(X'c389' AS string)")
+    >>> spell.name("value"), spell.name("Q1 eps`"), spell.literal("O'N")
+    ('value', '`Q1 eps```', "CAST(X'4f274e' AS string)")
     """
 
     dialect: Dialect
