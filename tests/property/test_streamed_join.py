@@ -66,8 +66,23 @@ def test_a_conflict_is_refused_even_in_a_column_nobody_asked_for() -> None:
     facts = _facts(["upsert"] * 2)
     again = pa.concat_tables([facts, facts.set_column(7, "b", pa.array([9.0, 2.0]))])
     spine = pa.table({"entity": ["A"], "time": facts["event_time"].slice(0, 1)})
-    with pytest.raises(VersionConflictError):
+    with pytest.raises(VersionConflictError) as caught:
         as_of_join_streamed(spine, [streamed(again)], memory=0)
+    assert caught.value.entity == "A"
+    two = again.append_column("venue", pa.repeat(7, again.num_rows))
+    source = FactSource(facts=two.to_reader(), columns={"value": "a", "where": "venue"}, keys=["entity", "venue"])
+    with pytest.raises(VersionConflictError) as caught:
+        as_of_join_streamed(spine.append_column("venue", pa.array([7])), [source], memory=0)
+    assert caught.value.entity == ("A", 7)
+
+
+def test_a_key_may_be_asked_for_as_a_value() -> None:
+    facts = _facts(["upsert"] * 2)
+    spine = pa.table({"who": ["A", "B", None], "time": facts["event_time"].take(pa.array([1, 1, 1]))})
+    source = FactSource(facts=facts, columns={"named": "entity"}, spine_keys=["who"], reason="why")
+    for memory in (0, 1 << 20):
+        streams = [replace(source, facts=facts.to_reader(max_chunksize=1))]
+        assert as_of_join_streamed(spine, streams, memory=memory).equals(as_of_join(spine, [source]))
 
 
 def _facts(operations: list[str]) -> pa.Table:

@@ -43,6 +43,16 @@ class Entities:
         """How many entities there are."""
         return len(self.columns[0] if self.codes is None else self.codes)
 
+    def name(self, number: int) -> Any:
+        """Return the key of the entity with this number, or, with several key columns, the tuple of its keys."""
+        if self.codes is None:
+            return self.columns[0][number].as_py()
+        code, digits = self.codes[number].as_py(), []
+        for values in reversed(self.columns):
+            code, digit = divmod(code, max(len(values), 1))
+            digits.append(values[digit].as_py())
+        return tuple(reversed(digits))
+
 
 @dataclass(slots=True)
 class Spelling:

@@ -2,7 +2,8 @@
 
 1. Number the entities of the spine: no other can matter. They are dealt to buckets, so that all facts of an entity,
    and all rows that ask for it, meet in one bucket.
-2. Read each source once, batch by batch, and keep of a batch the rows that some row of the spine may see.
+2. Read each source once, portion by portion, and keep of it the rows that some row of the spine may see, with the
+   entity's number in place of its keys.
 3. While what is kept is small, it stays in memory, and the join is the ordinary one. When it exceeds the memory given,
    it is written to files, one per bucket, and so is all that follows.
 4. Join bucket by bucket: its facts against its rows of the spine, with the ordinary join.
@@ -14,9 +15,10 @@ The spine and the result are held in memory; of the facts a bucket at a time.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vintner.bitemporal.clock import LATEST, before_us, instants_us, span_us
+from vintner.bitemporal.errors import VersionConflictError
 from vintner.bitemporal.join import as_of_join
 from vintner.bitemporal.keys import Entities, Spelling, number
-from vintner.bitemporal.model import INGESTED_AT, KNOWLEDGE_TIME, OP
+from vintner.bitemporal.model import INGESTED_AT, KNOWLEDGE_TIME, OP, Operation
 from vintner.bitemporal.source import FactSource, check_outputs
 from vintner.bitemporal.spine import TIME, Cut, Spine, spine_of
 from vintner.bitemporal.tabular import Tabular, fetch, flat, rows_of, sift, table_of
@@ -38,9 +41,15 @@ BUCKETS: Final = 64
 PORTION: Final = 1_000_000
 """How many rows of a source are looked at together."""
 
-DEFAULT_MEMORY: Final = 1 << 29
+DEFAULT_MEMORY: Final = 1 << 27
 
-_BUCKET: Final = "bucket"
+# Written and read once, at the speed of a disk that others share.
+_PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
+
+_NUMBER: Final = "\0entity"
+"""The column with an entity's number: no table has one of this name."""
+_OPERATIONS: Final = pa.array([Operation.UPSERT.value, Operation.DELETE.value], pa.string())
+_OP: Final = pa.dictionary(pa.int8(), pa.string())
 
 
 def as_of_join_streamed(
@@ -99,39 +108,53 @@ def _answers(
     table: pa.Table, asked: Spine, source: FactSource, cuts: dict[str, Cut], memory: int, folder: Path | None
 ) -> list[Any]:
     wanted = _Wanted.by(asked, source, table)
-    asking = table.select(list(dict.fromkeys([TIME, *source.spine_names, *_named(cuts)])))
+    asking = table.select(list(dict.fromkeys([TIME, *_named(cuts)])))
+    asking = asking.append_column(_NUMBER, _numbers(asked.spelling, source.spine_names, wanted.entities))
     with ExitStack() as stack:
         kept = _Kept(memory, folder, stack, wanted.schema)
         for portion in _portions(source):
             kept.add(wanted.of(portion))
-        if not kept.spilled:
-            facts = kept.whole().drop_columns([_BUCKET])
-            whole = as_of_join(asking, [replace(source, facts=facts)], **cuts)
-            return [whole[field.name].cast(field.type) for field in source.fields]
-        return _bucket_by_bucket(asking, source, cuts, kept, wanted.buckets(asked, source))
+        join = partial(_join, source, wanted.entities, cuts)
+        parts = _bucket_by_bucket(asking, join, kept) if kept.spilled else [join(asking, kept.whole())]
+        order = _dealt(asking) if kept.spilled else None
+    place = None if order is None else pc.inverse_permutation(order.cast(pa.int64()))
+    answers: list[Any] = []
+    for field in source.fields:
+        column = pa.chunked_array([chunk for part in parts for chunk in part[field.name].chunks], _plain(field.type))
+        parts = [part.drop_columns([field.name]) for part in parts]
+        answers.append((column if place is None else fetch(flat(column), place)).cast(field.type))
+    return answers
 
 
-def _bucket_by_bucket(
-    asking: pa.Table, source: FactSource, cuts: dict[str, Cut], kept: _Kept, buckets: pa.Array
-) -> list[Any]:
-    order = pc.sort_indices(buckets)
-    sizes = {one["values"]: one["counts"] for one in pc.value_counts(buckets).to_pylist()}
+def _join(source: FactSource, entities: Entities, cuts: dict[str, Cut], asking: pa.Table, facts: pa.Table) -> pa.Table:
+    one = replace(source, facts=facts, keys=(_NUMBER,), spine_keys=(_NUMBER,))
+    try:
+        return as_of_join(asking, [one], **cuts).select([field.name for field in source.fields])
+    except VersionConflictError as error:
+        raise VersionConflictError(**{**error.data, "entity": entities.name(error.data["entity"])}) from error
+
+
+def _bucket_by_bucket(asking: pa.Table, join: Callable[[pa.Table, pa.Table], pa.Table], kept: _Kept) -> list[pa.Table]:
+    order = _dealt(asking)
+    sizes = {one["values"]: one["counts"] for one in pc.value_counts(_bucket_of(asking)).to_pylist()}
     parts: list[pa.Table] = []
     start = 0
     for bucket in range(BUCKETS):
         rows = order.slice(start, sizes.get(bucket, 0))
         start += len(rows)
         if len(rows):
-            one = replace(source, facts=kept.bucket(bucket))
-            answer = as_of_join(rows_of(asking, rows), [one], **cuts)
-            parts.append(answer.select([field.name for field in source.fields]))
-    place = pc.inverse_permutation(order.cast(pa.int64()))
-    answers: list[Any] = []
-    for field in source.fields:
-        column = pa.chunked_array([chunk for part in parts for chunk in part[field.name].chunks], _plain(field.type))
-        parts = [part.drop_columns([field.name]) for part in parts]
-        answers.append(fetch(flat(column), place).cast(field.type))
-    return answers
+            parts.append(join(rows_of(asking, rows), kept.bucket(bucket)))
+    return parts
+
+
+def _dealt(asking: pa.Table) -> pa.Array:
+    """Return the rows of the spine in order of their buckets."""
+    return pc.sort_indices(_bucket_of(asking))
+
+
+def _bucket_of(table: pa.Table) -> pa.Array:
+    """Return the bucket of each row (uint8); rows that name no entity are in the first."""
+    return pc.bit_wise_and(pc.fill_null(flat(table[_NUMBER]), 0), BUCKETS - 1).cast(pa.uint8())
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,26 +172,26 @@ class _Wanted:
         check_columns(source.schema.empty_table(), source.keys)
         named = table.select(list(dict.fromkeys(source.spine_names))).drop_null()
         entities, _ = number(named, source.spine_names, in_order=False)
-        plain = [field.with_type(_plain(field.type)) for field in source.schema]
-        schema = pa.schema([*plain, pa.field(_BUCKET, pa.uint8())])
+        # A key column stays only where it is asked for as a value.
+        others = [
+            field for field in source.schema if field.name not in source.keys or field.name in source.columns.values()
+        ]
+        plain = [field.with_type(_OP if field.name == OP else _plain(field.type)) for field in others]
+        schema = pa.schema([*plain, pa.field(_NUMBER, pa.int32())])
         known_to = before_us(asked.newest_known, span_us(source.delay, field="delay"))
         return cls(entities, schema, tuple(source.keys), known_to, asked.newest_system)
 
     def of(self, facts: pa.Table) -> pa.Table:
-        """Return the rows the join can need, each with its bucket."""
+        """Return the rows the join can need, in the form in which they are kept."""
         check_columns(facts, self.keys)
-        tombstones(facts[OP])
-        bucket = _buckets(Spelling({name: facts[name] for name in self.keys}), self.keys, self.entities)
-        facts = facts.append_column(_BUCKET, bucket)
-        seen = bucket.is_valid()
+        operation = pa.DictionaryArray.from_arrays(tombstones(facts[OP]).cast(pa.int8()), _OPERATIONS)
+        numbers = _numbers(Spelling({name: facts[name] for name in self.keys}), self.keys, self.entities)
+        seen = numbers.is_valid()
         for name, to in ((KNOWLEDGE_TIME, self.known_to), (INGESTED_AT, self.system_to)):
             if to != LATEST:
                 seen = pc.and_(seen, pc.less_equal(instants_us(facts[name], field=name), pa.scalar(to, pa.int64())))
-        return sift(facts, seen)
-
-    def buckets(self, asked: Spine, source: FactSource) -> pa.Array:
-        """Return the bucket of each row of the spine; rows that name no entity go to the first."""
-        return pc.fill_null(_buckets(asked.spelling, source.spine_names, self.entities), 0)
+        facts = facts.set_column(facts.column_names.index(OP), OP, operation).append_column(_NUMBER, numbers)
+        return sift(facts.select(self.schema.names), seen).cast(self.schema)
 
 
 class _Kept:
@@ -192,7 +215,7 @@ class _Kept:
             self._spill()
 
     def whole(self) -> pa.Table:
-        return pa.concat_tables([self._schema.empty_table(), *(piece.cast(self._schema) for piece in self._pieces)])
+        return pa.concat_tables([self._schema.empty_table(), *self._pieces])
 
     def bucket(self, number: int) -> pa.Table:
         """Return the facts of one bucket; nothing can be added any more."""
@@ -202,19 +225,20 @@ class _Kept:
             self._writers.pop().close()
         assert self._place is not None  # noqa: S101 - only what was spilled is asked for by bucket
         with pa.OSFile(str(self._place / str(number))) as file, pa.ipc.open_stream(file) as reader:
-            return reader.read_all().drop_columns([_BUCKET])
+            return reader.read_all()
 
     def _spill(self) -> None:
         if self._place is None:
             self._place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
             for number in range(BUCKETS):
                 sink = self._stack.enter_context(pa.OSFile(str(self._place / str(number)), "wb"))
-                self._writers.append(self._stack.enter_context(pa.ipc.new_stream(sink, self._schema)))
+                self._writers.append(self._stack.enter_context(pa.ipc.new_stream(sink, self._schema, options=_PACKED)))
         while self._pieces:  # one piece at a time: sorting all at once would hold them twice more
-            facts = self._pieces.pop().cast(self._schema)
-            facts = rows_of(facts, pc.sort_indices(facts[_BUCKET]))
+            facts = self._pieces.pop()
+            bucket = _bucket_of(facts)
+            facts = rows_of(facts, pc.sort_indices(bucket))
             start = 0
-            for one in facts[_BUCKET].value_counts().to_pylist():
+            for one in sorted(bucket.value_counts().to_pylist(), key=lambda one: int(one["values"])):
                 self._writers[one["values"]].write_table(facts.slice(start, one["counts"]))
                 start += one["counts"]
         self._bytes = 0
@@ -233,13 +257,13 @@ def _portions(source: FactSource) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _buckets(spelling: Spelling, names: Sequence[str], entities: Entities) -> pa.Array:
-    """Return each row's bucket (uint8), null where the row's entity is none of ``entities``."""
+def _numbers(spelling: Spelling, names: Sequence[str], entities: Entities) -> pa.Array:
+    """Return the number of each row's entity (int32), null where it is none of ``entities``."""
     code, key_of = spelling.codes(names, entities)
-    key = pc.if_else(pc.less(code, 0), pa.scalar(None, pa.int32()), code)
-    key = key if key_of is None else key_of.take(key)
-    key = pc.if_else(pc.less(key, 0), pa.scalar(None, pa.int32()), key)
-    return pc.bit_wise_and(key, BUCKETS - 1).cast(pa.uint8())
+    nobody = pa.scalar(None, pa.int32())
+    if key_of is not None:
+        code = key_of.take(pc.if_else(pc.less(code, 0), nobody, code))
+    return pc.if_else(pc.less(code, 0), nobody, code)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
