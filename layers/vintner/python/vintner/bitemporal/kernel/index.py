@@ -100,7 +100,7 @@ class FactIndex:
     Parameters
     ----------
     columns
-        What to index; kept as long as the index.
+        What to index; not needed any more once the index is made.
     per_row_system
         Whether reads will ask with a system cut of their own.
 
@@ -123,7 +123,7 @@ class FactIndex:
     """
 
     def __init__(self, columns: Columns, *, per_row_system: bool = False) -> None:
-        self._keep: list[Any] = [columns]
+        self._keep: list[Any] = []
         self._struct = self._empty(columns, per_row_system=per_row_system)
         facts = _facts(columns)
         found = _called("vintner_index", byref(facts), byref(self._struct), None, 0)
