@@ -190,6 +190,13 @@ def test_twins_are_told_in_pairs() -> None:
     ]
 
 
+def test_many_twins_are_all_told() -> None:
+    """More than there is room for at first: the kernel says how many, and is asked again."""
+    story = Story([Fact(0, event, event, 0, again, False) for again in range(3) for event in range(40)], [])
+    twins = index_of(story, per_row_system=False).twins.to_pylist()
+    assert twins == [{"first": event, "again": event + 40 * again} for event in range(40) for again in (1, 2)]
+
+
 def test_the_build_and_the_loader_agree_on_names() -> None:
     for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")):
         assert build.file_name(system, machine) == native.file_name(system, machine)

@@ -27,7 +27,7 @@ from vintner.bitemporal.matching import numbered
 from vintner.bitemporal.model import INGESTED_AT, INSTANT, KNOWLEDGE_TIME, OP, Operation
 from vintner.bitemporal.source import FactSource
 from vintner.bitemporal.spine import TIME, Cut, Spine, spine_of
-from vintner.bitemporal.tabular import Tabular, flat, table_of
+from vintner.bitemporal.tabular import Tabular, entity_text, flat, table_of, text_of
 from vintner.bitemporal.versions import text_array
 
 
@@ -186,11 +186,11 @@ def _findings(
     lead = pc.subtract(known, pc.max_element_wise(flat(cuts["known"]), pa.scalar(EARLIEST // 2, pa.int64())))
     columns = {
         "position": at.cast(pa.int64()),
-        "entity": _entities(rows, source.spine_names),
+        "entity": entity_text(rows, source.spine_names),
         "time": flat(rows[TIME]).cast(INSTANT),
         "column": pa.repeat(name, len(at)),
-        "value": _text(value),
-        "expected": _text(wanted),
+        "value": text_of(value),
+        "expected": text_of(wanted),
         "verdict": verdict,
         "known_at": known.cast(INSTANT),
         "lead": lead.cast(pa.duration("us")),
@@ -236,22 +236,9 @@ def _first_known(
     return known, pc.coalesce(verdict, nowhere)
 
 
-def _entities(rows: pa.Table, names: Sequence[str]) -> pa.Array:
-    """Return each row's entity as text; several keys with a slash between them."""
-    parts = [_text(flat(rows[name])) for name in names]
-    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "/")
-
-
 def _as_type(array: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
     try:
         return array if array.type == wanted else array.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         problem = f"is {array.type} and its values do not fit {wanted}"
         raise SpineTableError(column=name, problem=problem, remedy="give it the type of its source") from error
-
-
-def _text(array: pa.Array) -> pa.Array:
-    try:
-        return array.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())

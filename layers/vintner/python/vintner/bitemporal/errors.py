@@ -8,7 +8,10 @@ from vintner.errors import VintnerError
 class FactTableError(VintnerError, ValueError):
     """A table given as facts does not have the columns of a fact table."""
 
-    template = "fact column {column!r} {problem}; build the table with fact_schema(...)"
+    template = "fact column {column!r} {problem}; {remedy}"
+
+    def __init__(self, *, column: str, problem: str, remedy: str = "build the table with fact_schema(...)") -> None:
+        super().__init__(column=column, problem=problem, remedy=remedy)
 
 
 class SpineTableError(VintnerError, ValueError):

@@ -83,6 +83,13 @@ class Spelling:
         key = pc.index_in(_composed(digits, entities.columns), value_set=entities.codes)
         return _or_nobody(pc.if_else(absent, NOBODY, key)), None
 
+    def numbers(self, names: Sequence[str], entities: Entities) -> pa.Array:
+        """Return the number of each row's entity (int32), null where it is none of ``entities``."""
+        code, key_of = self.codes(names, entities)
+        if key_of is not None:
+            code = key_of.take(_or_null(code))
+        return _or_null(code)
+
     def _encode(self, name: str) -> tuple[pa.Array, pa.Array]:
         if name not in self._encoded:
             self._encoded[name] = encode(self.columns[name])
@@ -146,7 +153,11 @@ def plain(array: Any) -> Any:
 
 def _fact_codes(column: Any, name: str, *, in_order: bool) -> tuple[pa.Array, pa.Array]:
     if pa.types.is_nested(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type):
-        raise FactTableError(column=name, problem=f"is {column.type}, which cannot name an entity")
+        raise FactTableError(
+            column=name,
+            problem=f"is {column.type}, which cannot name an entity",
+            remedy="name entities by text or numbers",
+        )
     values, code = encode(column)
     if code.null_count:
         raise FactTableError(column=name, problem=f"has {code.null_count} nulls")
@@ -174,6 +185,10 @@ def _look_up(values: pa.Array, distinct: pa.Array, name: str) -> pa.Array:
         problem = f"is {values.type} and the facts have {distinct.type}"
         raise SpineTableError(column=name, problem=problem, remedy="give it the type of the facts' key") from error
     return _or_nobody(pc.index_in(values, value_set=distinct))
+
+
+def _or_null(code: pa.Array) -> pa.Array:
+    return pc.if_else(pc.less(code, 0), pa.scalar(None, pa.int32()), code)
 
 
 def _or_nobody(code: pa.Array) -> pa.Array:

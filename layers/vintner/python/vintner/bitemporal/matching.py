@@ -33,12 +33,7 @@ def numbered(
     for name in names:
         whole = whole.filter(pc.is_valid(whole[name])) if whole[name].null_count else whole
     entities, found = number(whole, names, in_order=False)
-    code, key_of = Spelling({name: asked[name] for name in asked_names}).codes(asked_names, entities)
-    none = pa.scalar(None, pa.int32())
-    code = pc.if_else(pc.less(code, 0), none, code)
-    if key_of is not None:
-        code = key_of.take(code)
-    asked_numbers = pc.if_else(pc.less(code, 0), none, code)
+    asked_numbers = Spelling({name: asked[name] for name in asked_names}).numbers(asked_names, entities)
     if whole.num_rows == table.num_rows:
         return found, asked_numbers
     complete = flat(reduce(pc.and_, (pc.is_valid(table[name]) for name in names)))

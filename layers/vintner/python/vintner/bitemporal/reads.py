@@ -297,7 +297,10 @@ def _about(facts: pa.Table, keys: Sequence[str], *, entity: Any = None, event_ti
         return facts
     values = (entity,) if len(keys) == 1 else tuple(entity)
     if len(values) != len(keys):
-        raise FactTableError(column=keys[0], problem=f"has keys {', '.join(keys)} and the entity is {entity!r}")
+        remedy = f"give one value for each of {', '.join(keys)}"
+        raise FactTableError(
+            column=keys[0], problem=f"and the other keys do not fit the entity {entity!r}", remedy=remedy
+        )
     for name, value in zip(keys, values, strict=True):
         facts = sift(facts, pc.equal(_plain(facts[name]), pa.scalar(value)))
     return facts

@@ -36,12 +36,13 @@ from vintner.bitemporal.tabular import Tabular, fetch, flat, rows_of, sift, tabl
 from vintner.bitemporal.versions import check_columns, tombstones
 
 BUCKETS: Final = 64
-"""Into how many parts facts are dealt: a bucket of a table ten times the memory given still fits."""
+"""Into how many parts facts are dealt; a power of two. Small parts stay in the processor's cache."""
 
 PORTION: Final = 1_000_000
 """How many rows of a source are looked at together."""
 
 DEFAULT_MEMORY: Final = 1 << 27
+"""Bytes. Above this, parts joined one by one are faster than the whole, files and all."""
 
 # Written and read once, at the speed of a disk that others share.
 _PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -109,14 +110,14 @@ def _answers(
 ) -> list[Any]:
     wanted = _Wanted.by(asked, source, table)
     asking = table.select(list(dict.fromkeys([TIME, *_named(cuts)])))
-    asking = asking.append_column(_NUMBER, _numbers(asked.spelling, source.spine_names, wanted.entities))
+    asking = asking.append_column(_NUMBER, asked.spelling.numbers(source.spine_names, wanted.entities))
     with ExitStack() as stack:
         kept = _Kept(memory, folder, stack, wanted.schema)
         for portion in _portions(source):
             kept.add(wanted.of(portion))
         join = partial(_join, source, wanted.entities, cuts)
-        parts = _bucket_by_bucket(asking, join, kept) if kept.spilled else [join(asking, kept.whole())]
-        order = _dealt(asking) if kept.spilled else None
+        order = pc.sort_indices(_bucket_of(asking)) if kept.spilled else None
+        parts = [join(asking, kept.whole())] if order is None else _bucket_by_bucket(asking, order, join, kept)
     place = None if order is None else pc.inverse_permutation(order.cast(pa.int64()))
     answers: list[Any] = []
     for field in source.fields:
@@ -134,8 +135,9 @@ def _join(source: FactSource, entities: Entities, cuts: dict[str, Cut], asking: 
         raise VersionConflictError(**{**error.data, "entity": entities.name(error.data["entity"])}) from error
 
 
-def _bucket_by_bucket(asking: pa.Table, join: Callable[[pa.Table, pa.Table], pa.Table], kept: _Kept) -> list[pa.Table]:
-    order = _dealt(asking)
+def _bucket_by_bucket(
+    asking: pa.Table, order: pa.Array, join: Callable[[pa.Table, pa.Table], pa.Table], kept: _Kept
+) -> list[pa.Table]:
     sizes = {one["values"]: one["counts"] for one in pc.value_counts(_bucket_of(asking)).to_pylist()}
     parts: list[pa.Table] = []
     start = 0
@@ -145,11 +147,6 @@ def _bucket_by_bucket(asking: pa.Table, join: Callable[[pa.Table, pa.Table], pa.
         if len(rows):
             parts.append(join(rows_of(asking, rows), kept.bucket(bucket)))
     return parts
-
-
-def _dealt(asking: pa.Table) -> pa.Array:
-    """Return the rows of the spine in order of their buckets."""
-    return pc.sort_indices(_bucket_of(asking))
 
 
 def _bucket_of(table: pa.Table) -> pa.Array:
@@ -185,7 +182,7 @@ class _Wanted:
         """Return the rows the join can need, in the form in which they are kept."""
         check_columns(facts, self.keys)
         operation = pa.DictionaryArray.from_arrays(tombstones(facts[OP]).cast(pa.int8()), _OPERATIONS)
-        numbers = _numbers(Spelling({name: facts[name] for name in self.keys}), self.keys, self.entities)
+        numbers = Spelling({name: facts[name] for name in self.keys}).numbers(self.keys, self.entities)
         seen = numbers.is_valid()
         for name, to in ((KNOWLEDGE_TIME, self.known_to), (INGESTED_AT, self.system_to)):
             if to != LATEST:
@@ -255,15 +252,6 @@ def _portions(source: FactSource) -> Iterator[pa.Table]:
             waiting = []
     if waiting:
         yield pa.Table.from_batches(waiting)
-
-
-def _numbers(spelling: Spelling, names: Sequence[str], entities: Entities) -> pa.Array:
-    """Return the number of each row's entity (int32), null where it is none of ``entities``."""
-    code, key_of = spelling.codes(names, entities)
-    nobody = pa.scalar(None, pa.int32())
-    if key_of is not None:
-        code = key_of.take(pc.if_else(pc.less(code, 0), nobody, code))
-    return pc.if_else(pc.less(code, 0), nobody, code)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import pyarrow as pa
@@ -61,6 +62,27 @@ def sift(table: pa.Table, mask: Any) -> pa.Table:
     if any(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind) for kind in table.schema.types):
         return rows_of(table, pc.indices_nonzero(pc.fill_null(flat(mask), False)))
     return table.filter(mask)
+
+
+def text_of(column: Any) -> pa.Array:
+    """Return values as text, null for null; what Arrow cannot tell as text, as Python does.
+
+    Examples
+    --------
+    >>> text_of(pa.array([1, None])).to_pylist(), text_of(pa.array([[1, 2]])).to_pylist()
+    (['1', None], ['[1, 2]'])
+    """
+    array = flat(column)
+    try:
+        return array.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
+
+
+def entity_text(table: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Return each row's entity as text; several keys with a slash between them."""
+    parts = [text_of(table[name]) for name in names]
+    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "/", null_handling="replace")
 
 
 def reason_text(reasons: pa.Array) -> pa.Array:

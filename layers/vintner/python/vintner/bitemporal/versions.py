@@ -40,6 +40,7 @@ LINEAGE: Final = ("source", "record_id")
 """Columns that say where a row came from, not what it says: two deliveries of one version differ in them."""
 
 MOST_ROWS: Final = 2**31 - 1
+"""How many rows of a fact table an index can number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,6 @@ class Versions:
     ----------
     facts
         The fact table as given.
-    keys
-        Names of its key columns.
     entities
         The distinct entities.
     index
@@ -59,7 +58,6 @@ class Versions:
     """
 
     facts: pa.Table
-    keys: tuple[str, ...]
     entities: Entities
     index: FactIndex
 
@@ -124,13 +122,13 @@ def versions_of(
         surplus = _surplus(facts, tuple(keys), index.twins)
         if surplus is not None:
             index = FactIndex(replace(columns, surplus=surplus), per_row_system=per_row_system)
-    return Versions(facts=facts, keys=tuple(keys), entities=entities, index=index)
+    return Versions(facts=facts, entities=entities, index=index)
 
 
 def check_columns(facts: pa.Table, keys: Sequence[str] = (ENTITY,)) -> None:
     """Refuse a table without the columns of a fact table, or with nulls in them."""
     if not keys:
-        raise FactTableError(column=ENTITY, problem="is not named: a fact has one key column at least")
+        raise FactTableError(column=ENTITY, problem="is not named as a key", remedy="name one key column at least")
     for name in (*keys, *CLOCKS, REVISION_SEQ, OP):
         if facts.schema.get_field_index(name) < 0:
             raise FactTableError(column=name, problem="is missing or there twice")
@@ -140,7 +138,8 @@ def check_columns(facts: pa.Table, keys: Sequence[str] = (ENTITY,)) -> None:
         if not _is_like(facts.schema.field(name).type, wanted):
             raise FactTableError(column=name, problem=f"is {facts.schema.field(name).type}, not {wanted}")
     if facts.num_rows > MOST_ROWS:
-        raise FactTableError(column=keys[0], problem=f"has {facts.num_rows} rows: join it in parts")
+        problem = f"has {facts.num_rows} rows, and one index holds {MOST_ROWS}"
+        raise FactTableError(column=keys[0], problem=problem, remedy="use as_of_join_streamed, or read fewer entities")
 
 
 def text_array(column: Any) -> pa.Array:

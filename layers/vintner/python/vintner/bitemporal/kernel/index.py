@@ -126,8 +126,7 @@ class FactIndex:
         self._keep: list[Any] = []
         self._struct = self._empty(columns, per_row_system=per_row_system)
         facts = _facts(columns)
-        found = _called("vintner_index", byref(facts), byref(self._struct), None, 0)
-        self.twins = self._twins(facts, found)
+        self.twins = self._fill(facts)
 
     @property
     def versions(self) -> int:
@@ -188,10 +187,15 @@ class FactIndex:
         struct.known_after = (c_void_p * LEVELS)(*(level.address for level in levels))
         return struct
 
-    def _twins(self, facts: FactsStruct, found: int) -> pa.Table:
-        pairs = _buffer(found * 8)
-        if found:
-            _called("vintner_index", byref(facts), byref(self._struct), pairs.address, found)
+    def _fill(self, facts: FactsStruct) -> pa.Table:
+        # Room for the twins there usually are; only a table with more of them is indexed once more.
+        room = facts.rows // 64 + 16
+        while True:
+            pairs = _buffer(room * 8)
+            found = _called("vintner_index", byref(facts), byref(self._struct), pairs.address, room)
+            if found <= room:
+                break
+            room = found
         both = _array(pa.int32(), 2 * found, pairs)
         even = pa.array(range(0, 2 * found, 2), pa.int32())
         return pa.table({"first": both.take(even), "again": both.take(pc.add(even, 1))})

@@ -64,9 +64,10 @@ class Question:
     @property
     def wanted(self) -> list[str]:
         """The columns of the answer."""
+        known = ", ".join(self.table.names)
         for name in self.columns or ():
             if name not in self.table.names:
-                raise FactTableError(column=name, problem="is asked for and missing")
+                raise FactTableError(column=name, problem="is asked for and missing", remedy=f"choose from {known}")
         return [self.spell.name(name) for name in self.columns or self.table.names]
 
     def carried(self, *more: str) -> list[str]:
@@ -95,7 +96,8 @@ class Question:
             return []
         values = self.entity if isinstance(self.entity, tuple) else (self.entity,)
         if len(values) != len(self.table.keys):
-            raise FactTableError(column=", ".join(self.table.keys), problem=f"cannot be the {len(values)} keys given")
+            problem, remedy = f"cannot be the {len(values)} keys given", "give one value for each key column"
+            raise FactTableError(column=", ".join(self.table.keys), problem=problem, remedy=remedy)
         shown = (placeholder(v) if isinstance(v, Parameter) else self.spell.literal(v) for v in values)
         return [f"{key} = {value}" for key, value in zip(self.facts.keys, shown, strict=True)]
 

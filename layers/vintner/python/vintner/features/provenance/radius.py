@@ -27,7 +27,7 @@ from vintner.bitemporal.matching import agreeing, numbered
 from vintner.bitemporal.model import ENTITY, EVENT_TIME, INSTANT, KNOWLEDGE_TIME
 from vintner.bitemporal.source import FactSource
 from vintner.bitemporal.spine import TIME
-from vintner.bitemporal.tabular import flat
+from vintner.bitemporal.tabular import entity_text, flat, text_of
 from vintner.features.provenance.build import (
     Derive,
     SourceOf,
@@ -47,10 +47,8 @@ from vintner.features.provenance.report import (
     DEPENDS,
     DIFFERS,
     BlastRadius,
-    entity_text,
     moves_of,
     sizes_of,
-    text_of,
 )
 from vintner.features.provenance.restatement import Move, Restatement, Sides, sides_of
 from vintner.lake.model import Dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,20 +112,6 @@ def moves_of(before: pa.Array, after: pa.Array) -> tuple[pa.Array, pa.Array]:
     some = pc.not_equal(old, 0.0)
     base = pc.if_else(some, pc.abs(old), pa.scalar(None, pa.float64()))
     return move, pc.divide(move, base)
-
-
-def text_of(column: Any) -> pa.Array:
-    """Return values as text, null for null."""
-    try:
-        return column.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
-
-
-def entity_text(table: pa.Table, names: Sequence[str]) -> pa.Array:
-    """Return each row's entity as text; several keys with a slash between them."""
-    parts = [text_of(table[name].combine_chunks()) for name in names]
-    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "/", null_handling="replace")
 
 
 def sizes_of(changes: pa.Table) -> dict[str, float | None]:
