@@ -19,3 +19,21 @@ class StreamUnavailableError(VintnerError):
     """A stream kept refusing records. What was not accepted is on the error."""
 
     template = "stream {stream} refused {count} deliveries {attempts} times (last: {code}); send them again later"
+
+
+class RecordTypeError(VintnerError, TypeError):
+    """A record type cannot be declared so."""
+
+    template = "field {field} of record {record} {problem}; give it a Doc, a wire type, and null where it came later"
+
+
+class UnknownStreamError(VintnerError, KeyError):
+    """No stream of that name is declared."""
+
+    template = "stream {stream!r} is not declared; there are {known}"
+
+
+class WireError(VintnerError, ValueError):
+    """The bytes of a delivery cannot be read as a batch of records. ``rule`` names the reason in two or three words."""
+
+    template = "{field}: {rule}; {remedy}"
