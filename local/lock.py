@@ -18,7 +18,7 @@ _INSTALLER: Final = "uv==0.13.9\n"
 
 _PROJECT_LOCKS: Final[dict[str, tuple[str, ...]]] = {
     # Everything a developer's machine needs, for every Python the project runs on.
-    "main": (*_OLDEST, "pyproject.toml", *(f"--group={g}" for g in ("layer", "infra", "local", "demo", "dev"))),
+    "main": (*_OLDEST, "pyproject.toml", *(f"--group={g}" for g in ("layer", "infra", "local", "edge", "demo", "dev"))),
     # What the Lambda layer carries, for the Python that Lambda runs.
     "layer": (*_LAMBDA, "--constraint", "requirements/main.lock", "--group", "layer"),
     # Packages that are opened for the data files in them, so without what they depend on.
