@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from vintner.messaging.producer import Entry
+from vintner.messaging.delivery_lanes import Entry
 
 
 class KinesisPut:

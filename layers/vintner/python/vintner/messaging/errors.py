@@ -37,3 +37,60 @@ class WireError(VintnerError, ValueError):
     """The bytes of a delivery cannot be read as a batch of records. ``rule`` names the reason in two or three words."""
 
     template = "{field}: {rule}; {remedy}"
+
+
+class StreamRefusedError(VintnerError):
+    """A stream refuses a call for a reason that trying again does not mend. Nothing of the call was accepted."""
+
+    template = "stream {stream} refuses records ({code}: {reason}); mend that, then send them again"
+
+
+class RecordRefusedError(VintnerError, ValueError):
+    """A record cannot be published: ``index`` is its place among those given. None of them was taken."""
+
+    template = "record {index} of {record}: {field}: {rule}; {remedy}"
+
+
+class BackpressureError(VintnerError):
+    """More waits to be sent than may. Nothing was taken."""
+
+    template = (
+        "{records} records ({size} bytes) wait for stream {stream}, at most {most_records} ({most_size} bytes) may; "
+        "flush, wait, and publish again, or publish fewer at once"
+    )
+
+
+class SpoolFullError(VintnerError):
+    """A spool holds as much as it may. Nothing was written."""
+
+    template = "spool {folder} holds {size} bytes of at most {limit}; bring the stream back, or allow more"
+
+
+class SpoolInUseError(VintnerError):
+    """Another process has the spool open."""
+
+    template = "spool {folder} is in use by another process; give each process a folder of its own"
+
+
+class SequenceStateError(VintnerError, ValueError):
+    """The dumped state of a sequence tracker cannot be read."""
+
+    template = "the sequence state of lane {lane} {problem}; restore it from the stream"
+
+
+class CircuitLimitsError(VintnerError, ValueError):
+    """A circuit breaker cannot be set so."""
+
+    template = "{limit} of a circuit breaker is {value}; give {range}"
+
+
+class CircuitOpenError(VintnerError):
+    """A dependency kept failing, so it is not called for a while."""
+
+    template = "{dependency} kept failing and is left alone; try again in {wait:g} s"
+
+
+class BatchNotFinishedError(VintnerError):
+    """Memory or time ran short, so a part of a batch was not worked on. What was is committed."""
+
+    template = "{left} of {count} deliveries were left for want of memory or time; the batch has to come again"

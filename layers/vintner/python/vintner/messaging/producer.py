@@ -2,9 +2,8 @@
 
 1.  Records are gathered by partition (a stable hash of the entity), so one entity's records stay in order on one
     shard, and packed into envelopes below the limits of a delivery.
-2.  Envelopes go out in calls of at most 500. ``PutRecords`` is not atomic: what it refuses is sent again, and until
-    it is accepted nothing later of the same partition is sent, so order holds.
-3.  A call whose answer is lost is sent again; the consumer recognises what arrived twice.
+2.  Envelopes go out as :mod:`vintner.messaging.delivery_lanes` sends: what is refused is sent again, and until it is
+    accepted nothing later of the same partition is sent, so order holds.
 """
 
 from __future__ import annotations
@@ -13,34 +12,14 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any
 
 from vintner.bitemporal.model import utc
+from vintner.messaging.delivery_lanes import DeliveryLanes, Entry, PutRecords
 from vintner.messaging.envelope import MAX_BYTES, MAX_RECORDS, Envelope, encode
-from vintner.messaging.errors import BatchTooLargeError, StreamUnavailableError
-
-MAX_ENTRIES: Final = 500
-MAX_CALL_BYTES: Final = 4 * 1024 * 1024
-ATTEMPTS: Final = 8
-FIRST_WAIT_S: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One delivery to send: its partition key and its bytes."""
-
-    partition_key: str
-    data: bytes
-
-
-class PutRecords(Protocol):
-    """Sends entries to a stream; returns an error code for each entry, None where it was accepted."""
-
-    def __call__(self, stream: str, entries: Sequence[Entry]) -> Sequence[str | None]:
-        """Send the entries, in order."""
-        ...
+from vintner.messaging.errors import BatchTooLargeError
 
 
 class Producer:
@@ -58,6 +37,10 @@ class Producer:
         Number of partition keys the entities are spread over: the most shards that can share the load.
     batch
         Records in an envelope at most.
+    wait
+        Waits so many seconds.
+    seed
+        Of what is drawn for the waits between attempts.
 
     Examples
     --------
@@ -80,13 +63,12 @@ class Producer:
         partitions: int = 8,
         batch: int = MAX_RECORDS,
         wait: Callable[[float], None] = time.sleep,
+        seed: int = 0,
     ) -> None:
-        self._put = put
-        self._stream = stream
         self._name = name
         self._partitions = partitions
         self._batch = min(batch, MAX_RECORDS)
-        self._wait = wait
+        self._lanes = partial(DeliveryLanes, put, stream, wait=wait, seed=seed)
 
     def send(self, dataset: str, source: str, records: Iterable[Mapping[str, Any]], *, sent_at: datetime) -> int:
         """Send records of a dataset; return how many. Records of one entity arrive in the order given.
@@ -102,19 +84,17 @@ class Producer:
         queues: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for record in records:
             queues[self._key(str(record.get("entity")))].append(record)
-        lanes = {
-            key: [Entry(key, data) for data in self._pack(dataset, source, queue, sent_at)]
-            for key, queue in queues.items()
-        }
-        self._deliver(lanes)
+        packed = [
+            Entry(key, data) for key, queue in queues.items() for data in self._pack(dataset, source, queue, sent_at)
+        ]
+        self.send_raw(packed)
         return sum(map(len, queues.values()))
 
     def send_raw(self, entries: Sequence[Entry]) -> None:
         """Send entries as they are, in order within each partition key."""
-        lanes: dict[str, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            lanes[entry.partition_key].append(entry)
-        self._deliver(lanes)
+        lanes = self._lanes()
+        lanes.add(entries)
+        lanes.drain()
 
     def _key(self, entity: str) -> str:
         return f"{zlib.crc32(entity.encode()) % self._partitions:03d}"
@@ -138,45 +118,3 @@ class Producer:
             half = len(records) // 2
             yield from self._fit(dataset, source, records[:half], sent_at)
             yield from self._fit(dataset, source, records[half:], sent_at)
-
-    def _deliver(self, lanes: Mapping[str, list[Entry]]) -> None:
-        waiting = {key: list(reversed(entries)) for key, entries in lanes.items() if entries}
-        refusals, code = 0, None
-        while waiting:
-            heads = _heads(waiting)
-            refused = self._send_heads(waiting, heads)
-            if not refused:
-                refusals = 0
-                continue
-            refusals, code = refusals + 1, refused
-            if refusals >= ATTEMPTS:
-                left = [entry for lane in waiting.values() for entry in reversed(lane)]
-                raise StreamUnavailableError(
-                    stream=self._stream, count=len(left), attempts=ATTEMPTS, code=code, entries=left
-                )
-            self._wait(FIRST_WAIT_S * 2 ** (refusals - 1))
-
-    def _send_heads(self, waiting: dict[str, list[Entry]], heads: Sequence[str]) -> str | None:
-        """Send the first entry of each lane; take accepted ones off; return the last error code, if any."""
-        codes = self._put(self._stream, [waiting[key][-1] for key in heads])
-        refused = None
-        for key, code in zip(heads, codes, strict=True):
-            if code is None:
-                waiting[key].pop()
-                if not waiting[key]:
-                    del waiting[key]
-            else:
-                refused = code
-        return refused
-
-
-def _heads(waiting: Mapping[str, list[Entry]]) -> list[str]:
-    """Return the lanes whose first entries fit into one call."""
-    heads: list[str] = []
-    size = 0
-    for key, lane in waiting.items():
-        size += len(lane[-1].data)
-        if heads and (len(heads) == MAX_ENTRIES or size > MAX_CALL_BYTES):
-            break
-        heads.append(key)
-    return heads
