@@ -1,0 +1,21 @@
+"""Consumers that keep state: claims, snapshots, and restoring by reading the stream again."""
+
+from vintner.messaging.stateful.consumer import SNAPSHOT_AFTER, SNAPSHOT_EVERY, StatefulConsumer
+from vintner.messaging.stateful.frames import frame, unframe
+from vintner.messaging.stateful.model import (
+    Claim,
+    ClaimConflictError,
+    Claims,
+    Derived,
+    Missing,
+    Pipeline,
+    Shards,
+    SnapshotError,
+    Snapshots,
+    StateLostError,
+)
+
+__all__ = [
+    "SNAPSHOT_AFTER", "SNAPSHOT_EVERY", "Claim", "ClaimConflictError", "Claims", "Derived", "Missing", "Pipeline",
+    "Shards", "SnapshotError", "Snapshots", "StateLostError", "StatefulConsumer", "frame", "unframe",
+]  # fmt: skip
