@@ -66,6 +66,12 @@ class SpoolFullError(VintnerError):
     template = "spool {folder} holds {size} bytes of at most {limit}; bring the stream back, or allow more"
 
 
+class SpoolWriteError(VintnerError):
+    """The disk under a spool refuses. What was to be written is not safe."""
+
+    template = "spool {folder} cannot be written ({reason}); make room or mend the disk, then publish again"
+
+
 class SpoolInUseError(VintnerError):
     """Another process has the spool open."""
 
