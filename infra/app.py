@@ -16,7 +16,19 @@ from cdk_nag import AwsSolutionsChecks
 from infra.context import BUNDLING_STACKS, CONTEXT
 from infra.environments import Environment, get
 from infra.left_out import LeaveOut
-from infra.stacks import ApiStack, FeaturesStack, FoundationStack, LakeStack, MaintenanceStack, StreamingStack
+from infra.stacks import (
+    ApiStack,
+    FeaturesStack,
+    FoundationStack,
+    IngressStack,
+    LakeStack,
+    LandingStack,
+    MaintenanceStack,
+    ProcessingStack,
+    RecoveryStack,
+    StreamingStack,
+    TradingStack,
+)
 from vintner.errors import VintnerError
 
 
@@ -46,8 +58,15 @@ def add_stacks(app: App, environment: Environment) -> None:
     foundation = FoundationStack(app, environment=environment)
     lake = LakeStack(app, environment=environment, foundation=foundation)
     features = FeaturesStack(app, environment=environment, foundation=foundation)
-    StreamingStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
-    ApiStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
+    streaming = StreamingStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
+    ProcessingStack(app, environment=environment, foundation=foundation, lake=lake, streaming=streaming)
+    LandingStack(app, environment=environment, foundation=foundation, lake=lake, features=features, streaming=streaming)
+    TradingStack(app, environment=environment, foundation=foundation, lake=lake, streaming=streaming)
+    RecoveryStack(
+        app, environment=environment, foundation=foundation, lake=lake, features=features, streaming=streaming
+    )
+    ingress = IngressStack(app, environment=environment, foundation=foundation, streaming=streaming)
+    ApiStack(app, environment=environment, foundation=foundation, lake=lake, features=features, ingress=ingress)
     MaintenanceStack(app, environment=environment, foundation=foundation, lake=lake)
     if environment.left_out:
         Aspects.of(app).add(LeaveOut(environment.left_out))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra.environments import Environment
+from vintner.messaging.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,16 @@ class Names:
         return self.bucket("dead-letters")
 
     @property
+    def state_bucket(self) -> str:
+        """Bucket of the processors' snapshots."""
+        return self.bucket("state")
+
+    @property
+    def drop_bucket(self) -> str:
+        """Bucket that files to be taken in are dropped into."""
+        return self.bucket("drop")
+
+    @property
     def access_logs_bucket(self) -> str:
         """Bucket of the other buckets' access logs."""
         return self.bucket("access-logs")
@@ -94,14 +105,59 @@ class Names:
         return self.of("online")
 
     @property
-    def online_table_arn(self) -> str:
-        """ARN of the online table."""
-        return self.arn("dynamodb", f"table/{self.online_table}")
+    def positions_table(self) -> str:
+        """DynamoDB table of where each processor is in its stream."""
+        return self.of("positions")
+
+    @property
+    def ledger_table(self) -> str:
+        """DynamoDB table of the ids of orders and fills that are claimed."""
+        return self.of("ledger")
+
+    @property
+    def letters_table(self) -> str:
+        """DynamoDB table of dead letters and what became of them."""
+        return self.of("dead-letters")
+
+    def table_arn(self, table: str) -> str:
+        """Return the ARN of a DynamoDB table."""
+        return self.arn("dynamodb", f"table/{table}")
+
+    def stream(self, stream: Stream) -> str:
+        """Return the Kinesis stream of a declared stream."""
+        return self.of(stream.resource_name)
+
+    def stream_arn(self, stream: str) -> str:
+        """Return the ARN of a Kinesis stream by its name after ``vintner-{environment}-``."""
+        return self.arn("kinesis", f"stream/{self.of(stream)}")
+
+    def function(self, folder: str) -> str:
+        """Return the function that a folder of ``functions/`` becomes."""
+        return self.of(folder.replace("_", "-"))
+
+    def function_arn(self, folder: str) -> str:
+        """Return the ARN of the function that a folder of ``functions/`` becomes."""
+        return self.arn("lambda", f"function:{self.function(folder)}")
 
     @property
     def alarms_topic_arn(self) -> str:
         """ARN of the topic alarms speak to."""
         return self.arn("sns", self.of("alarms"))
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that tell a process where the things of this environment are."""
+        return {
+            "VINTNER_ENVIRONMENT": self.environment.name,
+            "VINTNER_GLUE_DATABASE": self.glue_database,
+            "VINTNER_WAREHOUSE": self.warehouse,
+            "VINTNER_ONLINE_TABLE": self.online_table,
+            "VINTNER_POSITIONS_TABLE": self.positions_table,
+            "VINTNER_LEDGER_TABLE": self.ledger_table,
+            "VINTNER_LETTERS_TABLE": self.letters_table,
+            "VINTNER_STATE_BUCKET": self.state_bucket,
+            "VINTNER_DEAD_LETTERS_BUCKET": self.dead_letters_bucket,
+            "VINTNER_DROP_BUCKET": self.drop_bucket,
+        }
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource in this environment's account and region."""

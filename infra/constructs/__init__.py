@@ -1,7 +1,8 @@
 """Our defaults, once each."""
 
-from infra.constructs.alarms import alarm_above
+from infra.constructs.alarms import alarm_above, own_metric
 from infra.constructs.bucket import PrivateBucket
+from infra.constructs.consumer import StreamConsumer
 from infra.constructs.function import HandlerFunction
 from infra.constructs.layers import Layers
 from infra.constructs.logs import KeptLogs
@@ -20,8 +21,10 @@ __all__ = [
     "PrivateBucket",
     "RecordStream",
     "Schedule",
+    "StreamConsumer",
     "StreamProcessor",
     "WorkQueue",
     "Workflow",
     "alarm_above",
+    "own_metric",
 ]

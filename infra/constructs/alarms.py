@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-from aws_cdk import aws_cloudwatch, aws_cloudwatch_actions
+from typing import Final
+
+from aws_cdk import Duration, aws_cloudwatch, aws_cloudwatch_actions
 from constructs import Construct
 
 from infra.shared import Shared
+
+METRICS_NAMESPACE: Final = "Vintner"
+"""Where the metrics that our own code writes are."""
+
+
+def own_metric(
+    shared: Shared, *, service: str, name: str, statistic: str, period: Duration | None = None
+) -> aws_cloudwatch.Metric:
+    """Return a metric that a function of ours writes.
+
+    Parameters
+    ----------
+    shared
+        The environment.
+    service
+        The function's name after ``vintner-{environment}-``.
+    name
+        The metric's name.
+    statistic, period
+        How its values are taken together; by the minute, if no period is given.
+    """
+    return aws_cloudwatch.Metric(
+        namespace=METRICS_NAMESPACE,
+        metric_name=name,
+        dimensions_map={"environment": shared.environment.name, "service": service},
+        statistic=statistic,
+        period=period or Duration.minutes(1),
+    )
 
 
 def alarm_above(

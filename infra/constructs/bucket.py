@@ -24,6 +24,8 @@ class PrivateBucket(aws_s3.Bucket):
         Its whole name.
     expire_days
         Age at which current objects are deleted; None keeps them.
+    replaced_days
+        Age at which objects that were replaced or removed are forgotten; the environment's, if None.
     encryption
         Our key, unless a service that writes here cannot use one.
     """
@@ -36,6 +38,7 @@ class PrivateBucket(aws_s3.Bucket):
         shared: Shared,
         name: str,
         expire_days: int | None = None,
+        replaced_days: int | None = None,
         encryption: aws_s3.BucketEncryption = aws_s3.BucketEncryption.KMS,
     ) -> None:
         ours = encryption is aws_s3.BucketEncryption.KMS
@@ -54,18 +57,18 @@ class PrivateBucket(aws_s3.Bucket):
             removal_policy=shared.removal,
             server_access_logs_bucket=shared.access_logs,
             server_access_logs_prefix=f"{name}/" if shared.access_logs else None,
-            lifecycle_rules=[_tidy(shared, expire_days)],
+            lifecycle_rules=[_tidy(expire_days, replaced_days or shared.environment.keep.replaced_objects)],
         )
         if shared.access_logs:
             reason = "The log bucket's own policy, in the foundation, lets every bucket of the environment log there."
             accept_warning(self, "aws-s3:accessLogsPolicyNotAdded", reason)
 
 
-def _tidy(shared: Shared, expire_days: int | None) -> aws_s3.LifecycleRule:
+def _tidy(expire_days: int | None, replaced_days: int) -> aws_s3.LifecycleRule:
     return aws_s3.LifecycleRule(
         id="tidy",
         abort_incomplete_multipart_upload_after=_ABANDONED_UPLOAD,
-        noncurrent_version_expiration=Duration.days(shared.environment.keep.replaced_objects),
+        noncurrent_version_expiration=Duration.days(replaced_days),
         expiration=Duration.days(expire_days) if expire_days else None,
         # Else the marks of what was deleted and forgotten would slow every listing down for ever.
         expired_object_delete_marker=None if expire_days else True,

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from aws_cdk import Duration, aws_iam, aws_lambda
+from aws_cdk import Duration, aws_iam, aws_lambda, aws_logs
 from constructs import Construct
 
 from infra import paths
-from infra.constructs.alarms import alarm_above
+from infra.constructs.alarms import METRICS_NAMESPACE, alarm_above
 from infra.constructs.layers import GENERATED, RUNTIME, Layers, lambda_architecture
 from infra.constructs.logs import KeptLogs
 from infra.constructs.permissions import use_key, wildcards, write_dead_letters
@@ -20,14 +20,20 @@ from infra.shared import Shared
 
 _EVENT_AGE_SECONDS = 6 * 3600
 _ASYNC_RETRIES = 2
+_FULL_SHARE: Final = 0.9
+# The line that Lambda ends a call's log with; its words are separated by blanks.
+_REPORT: Final = (
+    '[report="REPORT", id1, id2, took1, took2, took3, billed1, billed2, billed3, billed4,'
+    " size1, size2, size3, size4, used1, used2, used3, used, unit, ...]"
+)
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class HandlerFunction(aws_lambda.Function):
     """A function from a folder of ``functions/``, with a role of its own that holds nothing it was not given.
 
-    Traced, logged into its own group, with stated memory and timeout, alarms on errors and throttles, and dead letters:
-    an asynchronous call that fails for good is written to the dead letters bucket with its payload.
+    Traced, logged into its own group, with stated memory and timeout, alarms on errors, throttles and memory, and
+    dead letters: an asynchronous call that fails for good is written to the dead letters bucket with its payload.
 
     Parameters
     ----------
@@ -88,6 +94,7 @@ class HandlerFunction(aws_lambda.Function):
             accept(role, f"IAM5[Resource::{resource}]", reason)
         self._keep_dead_letters(shared)
         self._watch(shared, name)
+        self._watch_memory(shared, name, logs, size)
 
     def _keep_dead_letters(self, shared: Shared) -> None:
         aws_lambda.CfnEventInvokeConfig(
@@ -135,6 +142,28 @@ class HandlerFunction(aws_lambda.Function):
             threshold=0,
         )
 
+    def _watch_memory(self, shared: Shared, name: str, logs: KeptLogs, size: FunctionSize) -> None:
+        """Lambda measures no memory; the last line of each call's log tells it."""
+        used = aws_logs.MetricFilter(
+            self,
+            "Memory",
+            filter_name="memory",
+            log_group=logs,
+            filter_pattern=aws_logs.FilterPattern.literal(_REPORT),
+            metric_namespace=f"{METRICS_NAMESPACE}/Memory",
+            metric_name=shared.names.of(name),
+            metric_value="$used",
+        )
+        alarm_above(
+            self,
+            "MemoryAlarm",
+            shared=shared,
+            name=f"{name}-memory",
+            meaning=f"{name} uses nearly all of its {size.memory_mb} MB: look for what grows, or give it more.",
+            metric=used.metric(statistic="Maximum", period=Duration.minutes(5)),
+            threshold=_FULL_SHARE * size.memory_mb,
+        )
+
 
 def _role(
     scope: Construct, construct_id: str, shared: Shared, name: str, permissions: Sequence[aws_iam.PolicyStatement]
@@ -153,11 +182,8 @@ def _role(
 
 def _variables(shared: Shared, name: str) -> dict[str, str]:
     return {
-        "VINTNER_ENVIRONMENT": shared.environment.name,
-        "VINTNER_GLUE_DATABASE": shared.names.glue_database,
-        "VINTNER_WAREHOUSE": shared.names.warehouse,
-        "VINTNER_ONLINE_TABLE": shared.names.online_table,
+        **shared.names.variables(),
         "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": "Vintner",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": shared.environment.log_level.value,
     }

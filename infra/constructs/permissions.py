@@ -13,16 +13,20 @@ from typing import Final
 from aws_cdk import aws_iam, aws_kms
 
 from infra.naming import Names
+from vintner.messaging.streams import STREAMS, Role, stream_named
 
 _EVERY_TABLE: Final = "Tables come from the library's declared schemas, after deployment; the database is the boundary."
 _EVERY_OBJECT: Final = "Iceberg names its files itself; the boundary is the lake's prefix in the lake's bucket."
 _MANIFESTS: Final = "PyIceberg removes the manifests of a commit it lost; data and table metadata stay out of reach."
 _LETTERS: Final = "Lambda names the dead letters itself, by mapping and time; nothing else is in the bucket."
 _TRACES: Final = "X-Ray has no resource to name: its actions allow only '*'."
+_SNAPSHOTS: Final = "A processor names its snapshots by lane and place; the boundary is its own prefix."
+_FILES: Final = "Whoever drops a file names it; nothing but dropped files is in the bucket."
 
 
 def wildcards(names: Names) -> Mapping[str, str]:
     """Return every resource with a wildcard a function may have, and why."""
+    processors = [one.function for stream in STREAMS.values() for one in stream.consumers if one.role is Role.PROCESSOR]
     return MappingProxyType(
         {
             "*": _TRACES,
@@ -30,6 +34,8 @@ def wildcards(names: Names) -> Mapping[str, str]:
             _objects(names): _EVERY_OBJECT,
             _manifests(names): _MANIFESTS,
             _letters(names): _LETTERS,
+            _files(names): _FILES,
+            **{_snapshots(names, folder): _SNAPSHOTS for folder in processors},
         }
     )
 
@@ -61,25 +67,73 @@ def maintain_lake(names: Names) -> list[aws_iam.PolicyStatement]:
     return [*_commit(names), _allow("RemoveOrphans", ["s3:DeleteObject"], _objects(names))]
 
 
-def call(function_arn: str) -> aws_iam.PolicyStatement:
-    """Call one function."""
-    return _allow("CallFunction", ["lambda:InvokeFunction"], function_arn)
+def call(*function_arns: str) -> aws_iam.PolicyStatement:
+    """Call these functions."""
+    return _allow("CallFunction", ["lambda:InvokeFunction"], *function_arns)
 
 
 def write_online(names: Names) -> list[aws_iam.PolicyStatement]:
     """Put items into the online table."""
-    return [_allow("WriteOnline", ["dynamodb:BatchWriteItem"], names.online_table_arn)]
+    return [_allow("WriteOnline", ["dynamodb:BatchWriteItem"], names.table_arn(names.online_table))]
 
 
 def query_online(names: Names) -> list[aws_iam.PolicyStatement]:
     """Query the online table."""
-    return [_allow("QueryOnline", ["dynamodb:Query"], names.online_table_arn)]
+    return [_allow("QueryOnline", ["dynamodb:Query"], names.table_arn(names.online_table))]
 
 
 def drain(stream_arn: str) -> list[aws_iam.PolicyStatement]:
     """Let Lambda's mapping read a stream with the function's role."""
     actions = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"]
     return [_allow("DrainStream", [f"kinesis:{action}" for action in actions], stream_arn)]
+
+
+def publish(names: Names, *streams: str) -> list[aws_iam.PolicyStatement]:
+    """Put records into these streams, named as they are declared."""
+    arns = [names.stream_arn(stream_named(name).resource_name) for name in streams]
+    return [_allow("Publish", ["kinesis:PutRecords"], *arns)] if arns else []
+
+
+def publish_facts(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Put facts into the stream of market data: what is found out about a stream is a fact too."""
+    return [_allow("PublishFacts", ["kinesis:PutRecords"], names.stream_arn("market-data"))]
+
+
+def keep_state(names: Names, folder: str) -> list[aws_iam.PolicyStatement]:
+    """Keep where a processor is in its stream, and snapshots of its state: its own and no other's."""
+    return [
+        aws_iam.PolicyStatement(
+            sid="KeepPositions",
+            actions=["dynamodb:GetItem", "dynamodb:PutItem"],
+            resources=[names.table_arn(names.positions_table)],
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{folder}#*"]}},
+        ),
+        _allow("KeepSnapshots", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], _snapshots(names, folder)),
+        _allow("FindSnapshots", ["s3:ListBucket"], _bucket(names.state_bucket)),
+    ]
+
+
+def claim_ids(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Claim ids in the ledger; a claim is never taken back."""
+    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    return [_allow("ClaimIds", actions, names.table_arn(names.ledger_table))]
+
+
+def keep_letters(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Read dead letters, and keep what became of each."""
+    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    return [
+        _allow("ReadDeadLetters", ["s3:GetObject"], _letters(names)),
+        _allow("KeepLetters", actions, names.table_arn(names.letters_table)),
+    ]
+
+
+def read_dropped_files(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Read the files that were dropped."""
+    return [
+        _allow("ReadFiles", ["s3:GetObject"], _files(names)),
+        _allow("FindFiles", ["s3:ListBucket"], _bucket(names.drop_bucket)),
+    ]
 
 
 def write_dead_letters(names: Names) -> list[aws_iam.PolicyStatement]:
@@ -129,3 +183,11 @@ def _manifests(names: Names) -> str:
 
 def _letters(names: Names) -> str:
     return f"{_bucket(names.dead_letters_bucket)}/*"
+
+
+def _files(names: Names) -> str:
+    return f"{_bucket(names.drop_bucket)}/*"
+
+
+def _snapshots(names: Names, folder: str) -> str:
+    return f"{_bucket(names.state_bucket)}/{folder}/*"

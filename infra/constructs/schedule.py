@@ -36,7 +36,7 @@ class Schedule(Construct):
     expression
         When, UTC: ``cron(…)`` or ``rate(…)``.
     window_minutes
-        It calls within so many minutes of that.
+        It calls within so many minutes of that; None calls then.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Schedule(Construct):
         description: str,
         function: HandlerFunction,
         expression: str,
-        window_minutes: int,
+        window_minutes: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         # The metrics of a schedule are those of its group.
@@ -64,7 +64,7 @@ class Schedule(Construct):
             description=description,
             schedule_expression=expression,
             flexible_time_window=aws_scheduler.CfnSchedule.FlexibleTimeWindowProperty(
-                mode="FLEXIBLE", maximum_window_in_minutes=window_minutes
+                mode="FLEXIBLE" if window_minutes else "OFF", maximum_window_in_minutes=window_minutes
             ),
             target=_target(function, role),
         )

@@ -23,10 +23,14 @@ class RecordStream(aws_kinesis.Stream):
     name
         Its name after ``vintner-{environment}-``.
     size
-        Shards, retention and the age that alarms.
+        Shards and retention.
+    late_seconds
+        The age of waiting records that alarms.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, shared: Shared, name: str, size: StreamSize) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, shared: Shared, name: str, size: StreamSize, late_seconds: int
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -44,9 +48,9 @@ class RecordStream(aws_kinesis.Stream):
             "LateAlarm",
             shared=shared,
             name=f"{name}-late",
-            meaning=f"Records of {name} wait too long: a shard is blocked or the processor is too slow.",
+            meaning=f"Records of {name} wait too long: a shard is blocked, or who drains it is too slow.",
             metric=self.metric_get_records_iterator_age_milliseconds(statistic="Maximum", period=Duration.minutes(1)),
-            threshold=size.iterator_age_alarm_seconds * 1000,
+            threshold=late_seconds * 1000,
             periods=3,
         )
         alarm_above(

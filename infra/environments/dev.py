@@ -7,14 +7,19 @@ from typing import Final
 from infra.environments.model import (
     ApiSize,
     Architecture,
+    DrainSize,
     Environment,
+    FactsSize,
     FunctionSize,
+    IngressSize,
     Keep,
     LogLevel,
     MaintenanceSize,
+    RecoverySize,
     Removal,
     StreamSize,
 )
+from vintner.messaging.streams import Role
 
 DEV: Final = Environment(
     name="dev",
@@ -29,25 +34,72 @@ DEV: Final = Environment(
     bundle_dependencies=True,
     log_level=LogLevel.INFO,
     alarm_addresses=(),
-    market_data=StreamSize(
-        shards=1,
-        retention_hours=24,
-        batch_size=500,
-        batching_window_seconds=30,
-        retry_attempts=10,
-        record_age_seconds=14_400,
-        iterator_age_alarm_seconds=600,
-        processor=FunctionSize(memory_mb=1769, timeout_seconds=300),
+    market_data=FactsSize(
+        stream=StreamSize(shards=1, retention_hours=24),
+        processor=DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=300),
+            batch_size=500,
+            batching_window_seconds=30,
+            retry_attempts=10,
+            record_age_seconds=14400,
+            late_seconds=600,
+        ),
     ),
-    macro_data=StreamSize(
-        shards=1,
-        retention_hours=24,
-        batch_size=500,
-        batching_window_seconds=60,
-        retry_attempts=10,
-        record_age_seconds=14_400,
-        iterator_age_alarm_seconds=1800,
-        processor=FunctionSize(memory_mb=1769, timeout_seconds=300),
+    macro_data=FactsSize(
+        stream=StreamSize(shards=1, retention_hours=24),
+        processor=DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=300),
+            batch_size=500,
+            batching_window_seconds=60,
+            retry_attempts=10,
+            record_age_seconds=14400,
+            late_seconds=1800,
+        ),
+    ),
+    streams={
+        "market_data.trades": StreamSize(shards=2, retention_hours=24),
+        "market_data.l1": StreamSize(shards=2, retention_hours=24),
+        "market_data.bars": StreamSize(shards=1, retention_hours=24),
+        "features.raw": StreamSize(shards=2, retention_hours=24),
+        "features.pit": StreamSize(shards=1, retention_hours=24),
+        "signals": StreamSize(shards=1, retention_hours=24),
+        "orders": StreamSize(shards=1, retention_hours=24),
+        "fills": StreamSize(shards=1, retention_hours=24),
+    },
+    consumers={
+        Role.PROCESSOR: DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=60),
+            batch_size=100,
+            batching_window_seconds=0,
+            retry_attempts=10,
+            record_age_seconds=14400,
+            late_seconds=60,
+        ),
+        Role.LANDER: DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=300),
+            batch_size=10000,
+            batching_window_seconds=60,
+            retry_attempts=10,
+            record_age_seconds=14400,
+            late_seconds=600,
+        ),
+        Role.LEDGER: DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=60),
+            batch_size=100,
+            batching_window_seconds=0,
+            retry_attempts=50,
+            record_age_seconds=259200,
+            late_seconds=30,
+        ),
+    },
+    ingress=IngressSize(
+        http=FunctionSize(memory_mb=512, timeout_seconds=29), files=FunctionSize(memory_mb=512, timeout_seconds=300)
+    ),
+    recovery=RecoverySize(
+        schedule="rate(1 minute)",
+        dead_letters=FunctionSize(memory_mb=512, timeout_seconds=300),
+        gap_repair=FunctionSize(memory_mb=512, timeout_seconds=300),
+        unrepaired_minutes=5,
     ),
     features_api=ApiSize(function=FunctionSize(memory_mb=1769, timeout_seconds=29), requests_per_second=50, burst=100),
     maintenance=MaintenanceSize(
@@ -60,6 +112,14 @@ DEV: Final = Environment(
         safe_age_hours=24,
         reserve_seconds=240,
     ),
-    keep=Keep(logs=14, access_logs=30, query_results=7, dead_letters=30, replaced_objects=7),
+    keep=Keep(
+        logs=14,
+        access_logs=30,
+        query_results=7,
+        dead_letters=30,
+        replaced_objects=7,
+        replaced_snapshots=1,
+        dropped_files=7,
+    ),
     athena_scan_limit_mb=50_000,
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from vintner.messaging.streams import LANES, STREAMS, Role, Stream
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 EmailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
@@ -18,6 +20,9 @@ Frozen = AfterValidator(lambda mapping: MappingProxyType(dict(mapping)))
 
 LOG_RETENTION_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
 """The retentions CloudWatch Logs accepts, days."""
+
+GATEWAY_SECONDS: Final = 29
+"""How long API Gateway waits for a function."""
 
 
 def _accepted_retention(days: int) -> int:
@@ -62,20 +67,40 @@ class FunctionSize(Part):
 
 
 class StreamSize(Part):
-    """Size of one stream and of the mapping that drains it.
+    """Size of one stream of an environment.
+
+    What a stream declares about itself (:mod:`vintner.messaging.streams`) is the least: the longer retention counts.
+    """
+
+    shards: int = Field(ge=1, le=LANES, description="A stream has so many partition keys: more shards stay empty.")
+    retention_hours: int = Field(ge=24, le=8760)
+
+
+class DrainSize(Part):
+    """Size of a function that drains a stream, and of the mapping that feeds it.
 
     The retries of the mapping end before the stream forgets a record: what still fails then is written to the
     dead letters bucket with its payload and the shard moves on.
     """
 
-    shards: int = Field(ge=1, le=500)
-    retention_hours: int = Field(ge=24, le=8760)
+    function: FunctionSize
     batch_size: int = Field(ge=1, le=10_000, description="Records a call; Lambda also caps a call at 6 MB.")
     batching_window_seconds: int = Field(ge=0, le=300)
     retry_attempts: int = Field(ge=0, le=10_000)
     record_age_seconds: int = Field(ge=60, le=604_800)
-    iterator_age_alarm_seconds: int = Field(ge=60)
-    processor: FunctionSize
+    late_seconds: int = Field(ge=10, description="An alarm speaks when records wait longer.")
+
+
+class FactsSize(Part):
+    """Size of a stream of facts and of its processor."""
+
+    stream: StreamSize
+    processor: DrainSize
+
+    @model_validator(mode="after")
+    def _gives_up_in_time(self) -> Self:
+        _require_time("its processor", self.processor, self.stream.retention_hours)
+        return self
 
 
 class ApiSize(Part):
@@ -110,6 +135,28 @@ class MaintenanceSize(Part):
         return {f"VINTNER_MAINTENANCE_{name.upper()}": str(getattr(self, name)) for name in told}
 
 
+class IngressSize(Part):
+    """Sizes of the functions that take records in."""
+
+    http: FunctionSize
+    files: FunctionSize
+
+    @model_validator(mode="after")
+    def _answers_in_time(self) -> Self:
+        if self.http.timeout_seconds > GATEWAY_SECONDS:
+            raise ValueError(f"API Gateway gives up after {GATEWAY_SECONDS} s: timeout_seconds of http is longer")
+        return self
+
+
+class RecoverySize(Part):
+    """When what went wrong is looked at, and the sizes of the functions that mend it."""
+
+    schedule: ScheduleExpression
+    dead_letters: FunctionSize
+    gap_repair: FunctionSize
+    unrepaired_minutes: int = Field(ge=1, description="An alarm speaks when a gap is older.")
+
+
 class Keep(Part):
     """How long things are kept, days."""
 
@@ -118,6 +165,8 @@ class Keep(Part):
     query_results: int = Field(ge=1)
     dead_letters: int = Field(ge=14, description="Long enough to notice, repair and replay.")
     replaced_objects: int = Field(ge=1, description="Noncurrent versions of objects.")
+    replaced_snapshots: int = Field(ge=1, description="Earlier snapshots of the processors' state.")
+    dropped_files: int = Field(ge=1, description="Files that were dropped to be taken in.")
 
 
 class Environment(Part):
@@ -135,6 +184,12 @@ class Environment(Part):
         Deletion protection of tables and termination protection of stacks.
     bundle_dependencies
         Whether the dependency layer is built and attached; where not, the ground's interpreter brings the packages.
+    market_data, macro_data
+        Streams of facts as JSON, each with its processor.
+    streams
+        Size of every declared stream, by its name.
+    consumers
+        Size of the functions that drain declared streams, by their role.
     left_out
         CloudFormation type -> reason, of what this ground cannot deploy.
 
@@ -157,10 +212,44 @@ class Environment(Part):
     bundle_dependencies: bool
     log_level: LogLevel
     alarm_addresses: tuple[EmailAddress, ...]
-    market_data: StreamSize
-    macro_data: StreamSize
+    market_data: FactsSize
+    macro_data: FactsSize
+    streams: Annotated[Mapping[str, StreamSize], Frozen]
+    consumers: Annotated[Mapping[Role, DrainSize], Frozen]
+    ingress: IngressSize
+    recovery: RecoverySize
     features_api: ApiSize
     maintenance: MaintenanceSize
     keep: Keep
     athena_scan_limit_mb: int = Field(ge=10, description="A query that would scan more is stopped.")
     left_out: Annotated[Mapping[ResourceType, Reason], Frozen] = Field(default_factory=dict, validate_default=True)
+
+    @model_validator(mode="after")
+    def _sizes_what_is_declared(self) -> Self:
+        _require_exactly("streams", self.streams, STREAMS)
+        _require_exactly("consumers", self.consumers, Role)
+        for stream in STREAMS.values():
+            for consumer in stream.consumers:
+                drain, told = self.consumers[consumer.role], f"{consumer.function} of {stream.name}"
+                _require_time(told, drain, self.retention_hours(stream))
+        return self
+
+    def retention_hours(self, stream: Stream) -> int:
+        """Return how long records stay in a declared stream here, hours."""
+        return max(stream.retention_hours, self.streams[stream.name].retention_hours)
+
+
+def _require_exactly(field: str, stated: Collection[str], declared: Iterable[str]) -> None:
+    names = [str(name) for name in declared]
+    if unknown := [str(name) for name in stated if name not in names]:
+        raise ValueError(f"{field} sizes {', '.join(unknown)}, which nothing declares; declared are {', '.join(names)}")
+    if missing := [name for name in names if name not in stated]:
+        raise ValueError(f"{field} does not size {', '.join(missing)}: state it")
+
+
+def _require_time(who: str, drain: DrainSize, retention_hours: int) -> None:
+    if drain.record_age_seconds >= retention_hours * 3600:
+        raise ValueError(
+            f"{who} tries a record for {drain.record_age_seconds} s, which the stream forgets after"
+            f" {retention_hours} h: lower record_age_seconds or raise retention_hours"
+        )

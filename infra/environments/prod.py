@@ -7,14 +7,19 @@ from typing import Final
 from infra.environments.model import (
     ApiSize,
     Architecture,
+    DrainSize,
     Environment,
+    FactsSize,
     FunctionSize,
+    IngressSize,
     Keep,
     LogLevel,
     MaintenanceSize,
+    RecoverySize,
     Removal,
     StreamSize,
 )
+from vintner.messaging.streams import Role
 
 PROD: Final = Environment(
     name="prod",
@@ -29,25 +34,72 @@ PROD: Final = Environment(
     bundle_dependencies=True,
     log_level=LogLevel.INFO,
     alarm_addresses=(),
-    market_data=StreamSize(
-        shards=8,
-        retention_hours=168,
-        batch_size=500,
-        batching_window_seconds=30,
-        retry_attempts=100,
-        record_age_seconds=86_400,
-        iterator_age_alarm_seconds=600,
-        processor=FunctionSize(memory_mb=3538, timeout_seconds=300),
+    market_data=FactsSize(
+        stream=StreamSize(shards=8, retention_hours=168),
+        processor=DrainSize(
+            function=FunctionSize(memory_mb=3538, timeout_seconds=300),
+            batch_size=500,
+            batching_window_seconds=30,
+            retry_attempts=100,
+            record_age_seconds=86400,
+            late_seconds=600,
+        ),
     ),
-    macro_data=StreamSize(
-        shards=2,
-        retention_hours=168,
-        batch_size=500,
-        batching_window_seconds=60,
-        retry_attempts=100,
-        record_age_seconds=86_400,
-        iterator_age_alarm_seconds=1800,
-        processor=FunctionSize(memory_mb=1769, timeout_seconds=300),
+    macro_data=FactsSize(
+        stream=StreamSize(shards=2, retention_hours=168),
+        processor=DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=300),
+            batch_size=500,
+            batching_window_seconds=60,
+            retry_attempts=100,
+            record_age_seconds=86400,
+            late_seconds=1800,
+        ),
+    ),
+    streams={
+        "market_data.trades": StreamSize(shards=16, retention_hours=168),
+        "market_data.l1": StreamSize(shards=16, retention_hours=168),
+        "market_data.bars": StreamSize(shards=4, retention_hours=168),
+        "features.raw": StreamSize(shards=16, retention_hours=168),
+        "features.pit": StreamSize(shards=8, retention_hours=168),
+        "signals": StreamSize(shards=2, retention_hours=168),
+        "orders": StreamSize(shards=2, retention_hours=168),
+        "fills": StreamSize(shards=2, retention_hours=168),
+    },
+    consumers={
+        Role.PROCESSOR: DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=60),
+            batch_size=100,
+            batching_window_seconds=0,
+            retry_attempts=100,
+            record_age_seconds=86400,
+            late_seconds=30,
+        ),
+        Role.LANDER: DrainSize(
+            function=FunctionSize(memory_mb=3538, timeout_seconds=300),
+            batch_size=10000,
+            batching_window_seconds=60,
+            retry_attempts=100,
+            record_age_seconds=86400,
+            late_seconds=600,
+        ),
+        Role.LEDGER: DrainSize(
+            function=FunctionSize(memory_mb=1769, timeout_seconds=60),
+            batch_size=100,
+            batching_window_seconds=0,
+            retry_attempts=500,
+            record_age_seconds=518400,
+            late_seconds=15,
+        ),
+    },
+    ingress=IngressSize(
+        http=FunctionSize(memory_mb=1769, timeout_seconds=29), files=FunctionSize(memory_mb=1769, timeout_seconds=300)
+    ),
+    recovery=RecoverySize(
+        schedule="rate(1 minute)",
+        dead_letters=FunctionSize(memory_mb=1769, timeout_seconds=300),
+        gap_repair=FunctionSize(memory_mb=1769, timeout_seconds=300),
+        unrepaired_minutes=5,
     ),
     features_api=ApiSize(
         function=FunctionSize(memory_mb=1769, timeout_seconds=29), requests_per_second=500, burst=1000
@@ -62,6 +114,14 @@ PROD: Final = Environment(
         safe_age_hours=72,
         reserve_seconds=240,
     ),
-    keep=Keep(logs=365, access_logs=400, query_results=30, dead_letters=365, replaced_objects=30),
+    keep=Keep(
+        logs=365,
+        access_logs=400,
+        query_results=30,
+        dead_letters=365,
+        replaced_objects=30,
+        replaced_snapshots=3,
+        dropped_files=30,
+    ),
     athena_scan_limit_mb=1_000_000,
 )

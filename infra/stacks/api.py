@@ -1,33 +1,35 @@
-"""API: features and vintages over HTTP, for callers that sign their requests."""
+"""API: features, vintages and ingest over HTTP, for callers that sign their requests.
+
+The routes are those of the functions' OpenAPI documents.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Duration, aws_apigatewayv2, aws_apigatewayv2_authorizers, aws_apigatewayv2_integrations
+from aws_cdk import (
+    Duration,
+    aws_apigatewayv2,
+    aws_apigatewayv2_authorizers,
+    aws_apigatewayv2_integrations,
+    aws_lambda,
+)
 from constructs import Construct
 
 from infra.constructs import HandlerFunction, KeptLogs, Layers
 from infra.constructs.alarms import alarm_above
 from infra.constructs.permissions import query_online, read_lake
 from infra.environments import Environment
+from infra.environments.model import GATEWAY_SECONDS
+from infra.routes import routes_of
 from infra.shared import Shared
 from infra.stacks.base import CapabilityStack
 from infra.stacks.features import FeaturesStack
 from infra.stacks.foundation import FoundationStack
+from infra.stacks.ingress import HTTP, IngressStack
 from infra.stacks.lake import LakeStack
 
-_GET: Final = aws_apigatewayv2.HttpMethod.GET
-_POST: Final = aws_apigatewayv2.HttpMethod.POST
-ROUTES: Final = (
-    (_GET, "/v1/health"),
-    (_GET, "/v1/features/{view}/online"),
-    (_POST, "/v1/features/{view}/as-of"),
-    (_GET, "/v1/datasets/{dataset}/vintage"),
-    (_GET, "/v1/datasets/{dataset}/history"),
-)
-"""Every route; all are signed (IAM)."""
-
+_READS: Final = "features_api"
 _ACCESS_LOG: Final = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -43,7 +45,7 @@ _ACCESS_LOG: Final = {
 
 
 class ApiStack(CapabilityStack):
-    """The HTTP API and its function, which may read the lake and query the online table."""
+    """The HTTP API; the function that reads, which may read the lake and query the online table; routes of others."""
 
     def __init__(
         self,
@@ -53,52 +55,69 @@ class ApiStack(CapabilityStack):
         foundation: FoundationStack,
         lake: LakeStack,
         features: FeaturesStack,
+        ingress: IngressStack,
     ) -> None:
         super().__init__(
             scope,
             environment=environment,
             capability="api",
-            description="Vintner: features and vintages over HTTP.",
+            description="Vintner: features, vintages and ingest over HTTP.",
         )
         shared = foundation.shared_with(self)
         self.add_stack_dependency(lake)
         self.add_stack_dependency(features)
+        self.add_stack_dependency(ingress)
         function = HandlerFunction(
             self,
             "Function",
             shared=shared,
             layers=Layers(self, "Layers", shared=shared, owner="api"),
-            folder="features_api",
+            folder=_READS,
             description="Answers reads of features and vintages.",
             size=environment.features_api.function,
             permissions=[*read_lake(self.names), *query_online(self.names)],
         )
-        api = self._make_api(function)
+        api = self._make_api()
+        self._route(api, _READS, function, "Integration")
+        self._route(api, HTTP, self._function(HTTP), "Ingest")
         self._make_stage(shared, api)
         self._watch(shared, api)
         self.answer("ApiUrl", api.api_endpoint, "Address of the HTTP API; requests are signed for execute-api.")
         self.answer("ApiId", api.api_id, "Id of the HTTP API.")
         self.answer("FeaturesFunction", self.names.of("features-api"), "Function behind the HTTP API.")
 
-    def _make_api(self, function: HandlerFunction) -> aws_apigatewayv2.HttpApi:
-        api = aws_apigatewayv2.HttpApi(
+    def _make_api(self) -> aws_apigatewayv2.HttpApi:
+        return aws_apigatewayv2.HttpApi(
             self,
             "Api",
             api_name=self.names.of("features"),
-            description="Features and vintages.",
+            description="Features, vintages, ingest.",
             create_default_stage=False,
             default_authorizer=aws_apigatewayv2_authorizers.HttpIamAuthorizer(),
         )
+
+    def _function(self, folder: str) -> aws_lambda.IFunction:
+        """Return a function of another stack, by its name."""
+        return aws_lambda.Function.from_function_attributes(
+            self,
+            folder.title().replace("_", ""),
+            function_arn=self.names.function_arn(folder),
+            same_environment=True,
+        )
+
+    def _route(
+        self, api: aws_apigatewayv2.HttpApi, folder: str, function: aws_lambda.IFunction, construct_id: str
+    ) -> None:
         integration = aws_apigatewayv2_integrations.HttpLambdaIntegration(
-            "Integration",
+            construct_id,
             function,
             payload_format_version=aws_apigatewayv2.PayloadFormatVersion.VERSION_2_0,
             scope_permission_to_route=False,
-            timeout=Duration.seconds(29),
+            timeout=Duration.seconds(GATEWAY_SECONDS),
         )
-        for method, path in ROUTES:
-            api.add_routes(path=path, methods=[method], integration=integration)
-        return api
+        for route in routes_of(folder):
+            method = aws_apigatewayv2.HttpMethod[route.method]
+            api.add_routes(path=route.path, methods=[method], integration=integration)
 
     def _make_stage(self, shared: Shared, api: aws_apigatewayv2.HttpApi) -> None:
         size = shared.environment.features_api

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import aws_cdk as cdk
 from constructs import Construct
 
 from infra.environments import Environment
 from infra.naming import Names
+from vintner.messaging.streams import STREAMS, Consumer, Role, Stream
+
+
+def consumers_of(role: Role) -> Iterator[tuple[Stream, Consumer]]:
+    """Return every declared stream with each of its consumers of a role."""
+    for stream in STREAMS.values():
+        for consumer in stream.consumers:
+            if consumer.role is role:
+                yield stream, consumer
 
 
 class CapabilityStack(cdk.Stack):

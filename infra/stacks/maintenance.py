@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Duration, aws_cloudwatch
+from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs import HandlerFunction, Layers, Schedule, alarm_above
+from infra.constructs import HandlerFunction, Layers, Schedule, alarm_above, own_metric
 from infra.constructs.permissions import maintain_lake
 from infra.environments import Environment
 from infra.shared import Shared
@@ -69,13 +69,7 @@ class MaintenanceStack(CapabilityStack):
             shared=shared,
             name=f"{_NAME}-unfinished",
             meaning=f"Maintenance ran out of time on {_DAYS} days in a row: give it more memory or call it more often.",
-            metric=aws_cloudwatch.Metric(
-                namespace="Vintner",
-                metric_name="TablesLeft",
-                dimensions_map={"environment": shared.environment.name, "service": _NAME},
-                statistic="Minimum",
-                period=Duration.days(1),
-            ),
+            metric=own_metric(shared, service=_NAME, name="TablesLeft", statistic="Minimum", period=Duration.days(1)),
             threshold=0,
             periods=_DAYS,
         )

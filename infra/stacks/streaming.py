@@ -1,19 +1,24 @@
-"""Streaming: the Kinesis streams and the processors that land them."""
+"""Streaming: every Kinesis stream, and the processors that land the streams of facts.
+
+Who drains the declared streams is in stacks of their own: processing, landing, trading.
+"""
 
 from __future__ import annotations
 
 from constructs import Construct
 
-from infra.constructs import Layers, StreamProcessor
-from infra.environments import Environment
+from infra.constructs import Layers, RecordStream, StreamProcessor
+from infra.environments import Environment, StreamSize
+from infra.shared import Shared
 from infra.stacks.base import CapabilityStack
 from infra.stacks.features import FeaturesStack
 from infra.stacks.foundation import FoundationStack
 from infra.stacks.lake import LakeStack
+from vintner.messaging.streams import STREAMS, Stream
 
 
 class StreamingStack(CapabilityStack):
-    """Market data and macro data, each a stream with its processor."""
+    """Market data and macro data, each a stream with its processor; and a stream for each that is declared."""
 
     def __init__(
         self,
@@ -28,7 +33,7 @@ class StreamingStack(CapabilityStack):
             scope,
             environment=environment,
             capability="streaming",
-            description="Vintner: market and macro data streams and their processors.",
+            description="Vintner: the streams, and the processors of market and macro facts.",
         )
         shared = foundation.shared_with(self)
         self.add_stack_dependency(lake)
@@ -42,3 +47,19 @@ class StreamingStack(CapabilityStack):
             name = subject.replace("_", "-")
             self.answer(f"{title}Stream", self.names.of(name), f"Kinesis stream of {name}.")
             self.answer(f"{title}Processor", self.names.of(name, "processor"), f"Function that lands {name}.")
+        for stream in STREAMS.values():
+            self._make(stream, shared)
+
+    def _make(self, stream: Stream, shared: Shared) -> None:
+        environment = shared.environment
+        title = stream.resource_name.title().replace("-", "")
+        hours, shards = environment.retention_hours(stream), environment.streams[stream.name].shards
+        RecordStream(
+            self,
+            f"{title}Records",
+            shared=shared,
+            name=stream.resource_name,
+            size=StreamSize(shards=shards, retention_hours=hours),
+            late_seconds=max(environment.consumers[one.role].late_seconds for one in stream.consumers),
+        )
+        self.answer(f"{title}RecordsStream", self.names.stream(stream), stream.doc)
