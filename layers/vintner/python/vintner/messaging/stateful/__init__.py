@@ -2,6 +2,7 @@
 
 from vintner.messaging.stateful.consumer import SNAPSHOT_AFTER, SNAPSHOT_EVERY, StatefulConsumer
 from vintner.messaging.stateful.frames import frame, unframe
+from vintner.messaging.stateful.lanes import DerivedRows, LanePipeline, Work, Worked
 from vintner.messaging.stateful.model import (
     Claim,
     ClaimConflictError,
@@ -16,6 +17,7 @@ from vintner.messaging.stateful.model import (
 )
 
 __all__ = [
-    "SNAPSHOT_AFTER", "SNAPSHOT_EVERY", "Claim", "ClaimConflictError", "Claims", "Derived", "Missing", "Pipeline",
-    "Shards", "SnapshotError", "Snapshots", "StateLostError", "StatefulConsumer", "frame", "unframe",
+    "SNAPSHOT_AFTER", "SNAPSHOT_EVERY", "Claim", "ClaimConflictError", "Claims", "Derived", "DerivedRows",
+    "LanePipeline", "Missing", "Pipeline", "Shards", "SnapshotError", "Snapshots", "StateLostError",
+    "StatefulConsumer", "Work", "Worked", "frame", "unframe",
 ]  # fmt: skip
