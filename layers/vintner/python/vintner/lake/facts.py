@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +32,8 @@ from vintner.lake.lookup import held_versions
 from vintner.lake.model import RECORD_ID, Dataset
 
 Row = Mapping[str, Any]
+Facts: TypeAlias = pa.Table | Iterable[Row] | Callable[[Table], pa.Table]
+"""Rows as a table, one mapping each, or what makes them of the table they are to be landed in."""
 Clock = Callable[[], datetime]
 """Tells the present, zoned: the store's clock, read anew at every attempt to commit."""
 
@@ -39,7 +41,7 @@ Clock = Callable[[], datetime]
 def land_facts(
     load: Callable[[], Table],
     dataset: Dataset,
-    facts: pa.Table | Iterable[Row],
+    facts: Facts,
     *,
     checkpoints: Mapping[str, int],
     clock: Clock,
@@ -53,7 +55,9 @@ def land_facts(
         Returns the dataset's Iceberg table as it is now.
     facts
         Rows of the dataset's schema, as a table or one mapping each, in delivery order, ``record_id`` naming the
-        delivery as ``stream/shard/sequence/position``. An ``ingested_at`` they have is not looked at.
+        delivery as ``stream/shard/sequence/position``. An ``ingested_at`` they have is not looked at. Rows that depend
+        on what the table holds are given as a function of it: it is asked at every attempt to commit, so they follow
+        from the very state they are added to.
     checkpoints
         Last sequence number of the batch by ``stream/shard``.
     clock
@@ -69,11 +73,12 @@ def land_facts(
     CommitRefusedError, CommitUnknownError
         See :func:`vintner.lake.commit.commit_once`; the batch may be landed again.
     """
-    batch = as_batch(dataset, facts)
+    stated = facts if callable(facts) else as_batch(dataset, facts)
 
     def plan(table: Table) -> tuple[Change | None, Judgement]:
         head = table.current_snapshot()
         ledger = Ledger.at(table, head)
+        batch = as_batch(dataset, stated(table)) if callable(stated) else stated
         judged = judge(dataset, batch, held_versions(table, head, dataset, batch, ledger))
         stamp = ledger.stamp(clock())
         return _plan(table, dataset, stamped(judged, stamp), ledger, checkpoints, stamp)

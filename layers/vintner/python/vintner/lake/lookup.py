@@ -127,6 +127,25 @@ def _scanned(table: Table, head: Snapshot, dataset: Dataset, suspects: pa.Table)
     return rows.filter(members(rows, suspects, dataset.version_key))
 
 
+def fact_versions(table: Table, dataset: Dataset, rows: pa.Table) -> pa.Table:
+    """Return every version a table holds of the facts that are among the rows, whenever it was known.
+
+    Parameters
+    ----------
+    rows
+        Rows with the entity keys and ``event_time`` of the facts.
+
+    Returns
+    -------
+    pa.Table
+        Rows of the dataset's schema, in no order.
+    """
+    if table.current_snapshot() is None or not rows.num_rows:
+        return dataset.schema.empty_table()
+    found = conform(table.scan(row_filter=around_facts(dataset, rows)).to_arrow(), dataset)
+    return found.filter(members(found, rows, (*dataset.key_names, EVENT_TIME)))
+
+
 def around(dataset: Dataset, batch: pa.Table) -> BooleanExpression:
     """Return a filter that every version sharing a key with the batch passes, and few others."""
     bounds: list[BooleanExpression] = []

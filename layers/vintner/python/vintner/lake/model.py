@@ -87,6 +87,8 @@ class Dataset:
         Name of the dataset that must know an entity before facts about it are accepted, or None.
     ttl
         Age above which the latest fact is no longer an answer, or None. The online store keeps nothing older.
+    served
+        Whether its facts go to the online store as well.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Dataset:
     file_bytes: int = FILE_BYTES
     known_entities: str | None = None
     ttl: timedelta | None = None
+    served: bool = True
     properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:

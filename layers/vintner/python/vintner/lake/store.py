@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
 from vintner.bitemporal.model import ENTITY, OP, Operation
-from vintner.lake.facts import Clock, Row, land_facts
+from vintner.lake.facts import Clock, Facts, land_facts
 from vintner.lake.judging import Judgement
 from vintner.lake.model import Dataset
 from vintner.lake.predicates import equal
@@ -35,7 +34,7 @@ class FactStore:
         self._clock = clock
         self._known: dict[str, set[str]] = {}
 
-    def land(self, dataset: Dataset, facts: pa.Table | Iterable[Row], *, checkpoints: Mapping[str, int]) -> Judgement:
+    def land(self, dataset: Dataset, facts: Facts, *, checkpoints: Mapping[str, int]) -> Judgement:
         """Land validated facts exactly once; see :func:`vintner.lake.facts.land_facts`."""
         load = partial(load_table, self._catalog, self._database, dataset.name)
         return land_facts(load, dataset, facts, checkpoints=checkpoints, clock=self._clock)

@@ -1,6 +1,7 @@
 """Market and macro data: the datasets, and how deliveries become facts."""
 
 from vintner.marketdata.datasets import (
+    BARS,
     DATASETS,
     FACTOR_RETURNS,
     INDEX_MEMBERSHIP,
@@ -9,11 +10,13 @@ from vintner.marketdata.datasets import (
     MACRO_SERIES,
     MARKET_DATA,
     PRICES_DAILY,
+    QUOTES,
+    TRADES,
     datasets_of,
 )
 from vintner.marketdata.ingest import IngestReport, ingest
 
 __all__ = [
-    "DATASETS", "FACTOR_RETURNS", "INDEX_MEMBERSHIP", "INSTRUMENTS", "MACRO_DATA", "MACRO_SERIES", "MARKET_DATA",
-    "PRICES_DAILY", "IngestReport", "datasets_of", "ingest",
+    "BARS", "DATASETS", "FACTOR_RETURNS", "INDEX_MEMBERSHIP", "INSTRUMENTS", "MACRO_DATA", "MACRO_SERIES",
+    "MARKET_DATA", "PRICES_DAILY", "QUOTES", "TRADES", "IngestReport", "datasets_of", "ingest",
 ]  # fmt: skip

@@ -8,6 +8,10 @@ from typing import Final
 import pyarrow as pa
 
 from vintner.lake.model import Column, Dataset, Layout
+from vintner.marketdata.declared import stream_dataset
+from vintner.messaging.streams import BARS as BARS_STREAM
+from vintner.messaging.streams import L1 as L1_STREAM
+from vintner.messaging.streams import TRADES as TRADES_STREAM
 
 MARKET_DATA: Final = "market_data"
 MACRO_DATA: Final = "macro_data"
@@ -66,10 +70,47 @@ FACTOR_RETURNS: Final = Dataset(
     layout=Layout.YEAR_OF_KNOWLEDGE,
 )
 
+INSTRUMENT: Final = Column(
+    name="instrument", type=pa.string(), doc="Instrument, as the symbology names it.", required=True
+)
+
+TRADES: Final = stream_dataset(
+    TRADES_STREAM,
+    name="trades",
+    doc="Every execution, once. It is known from its reception, or from its own time where that is later.",
+    keys=("instrument", "trade_id"),
+    added=(INSTRUMENT,),
+    layout=Layout.DAY_OF_EVENT,
+    sort=("instrument", "event_time", "trade_id", "knowledge_time", "revision_seq"),
+    served=False,
+)
+
+QUOTES: Final = stream_dataset(
+    L1_STREAM,
+    name="quotes",
+    doc="Every change of a best bid or offer, once. It is known as a trade is.",
+    keys=("instrument", "update_id"),
+    added=(INSTRUMENT,),
+    layout=Layout.DAY_OF_EVENT,
+    sort=("instrument", "event_time", "update_id", "knowledge_time", "revision_seq"),
+    served=False,
+)
+
+BARS: Final = stream_dataset(
+    BARS_STREAM,
+    name="bars",
+    doc="Bars of every interval, each revision with its own knowledge time; the event is the end of the interval.",
+    keys=("instrument", "interval"),
+    left_out=("partial",),
+    layout=Layout.DAY_OF_EVENT,
+    ttl=timedelta(days=10),
+)
+
 DATASETS: Final = {
-    dataset.name: dataset for dataset in (INSTRUMENTS, PRICES_DAILY, INDEX_MEMBERSHIP, MACRO_SERIES, FACTOR_RETURNS)
+    dataset.name: dataset
+    for dataset in (INSTRUMENTS, PRICES_DAILY, INDEX_MEMBERSHIP, MACRO_SERIES, FACTOR_RETURNS, TRADES, QUOTES, BARS)
 }
-"""Every dataset by name."""
+"""Every dataset of market and macro data by name."""
 
 
 def datasets_of(stream: str) -> dict[str, Dataset]:

@@ -1,0 +1,5 @@
+"""Execution: orders and fills."""
+
+from vintner.execution.datasets import DATASETS, FILLS, ORDERS
+
+__all__ = ["DATASETS", "FILLS", "ORDERS"]
