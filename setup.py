@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: a wheel of the library carries the kernel compiled for its platform."""
+"""What pyproject.toml cannot say: a wheel of the library carries the kernels compiled for its platform."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from infra.kernel import SOURCES, build
+from infra.kernel import SOURCES, build_all
 
 
 class WithKernel(build_py):
@@ -16,7 +16,7 @@ class WithKernel(build_py):
 
     def run(self) -> None:
         """Compile for this machine, then copy as usual."""
-        build()
+        build_all()
         super().run()
 
 
@@ -24,7 +24,7 @@ class OfOnePlatform(Distribution):
     """A distribution whose wheel is not for every platform."""
 
     def has_ext_modules(self) -> bool:
-        """Say yes: the kernel is for one platform."""
+        """Say yes: the kernels are for one platform."""
         return SOURCES.is_dir()
 
 

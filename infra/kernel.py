@@ -1,10 +1,11 @@
-"""Compile the library's kernel: C sources in, one shared library per platform out, beside the sources.
+"""Compile the library's kernels: of each, C sources in, one shared library per platform out, beside the sources.
 
     python -m infra.kernel [linux-x86_64|linux-aarch64|darwin-aarch64|...] [--checked]
 
 The compiler is the locked package ziglang (a C compiler for every platform in one wheel), so neither this machine's
 compiler nor a container decides what comes out. Without a platform it is this machine's. ``--checked`` makes a build
-that stops at undefined behaviour, for tests. Needs nothing but the compiler: building a wheel runs it too.
+that stops at undefined behaviour, for tests. Needs nothing but the compiler: building a wheel runs it too. A kernel is
+a folder ``kernel`` of the library that holds C sources; it is found by that.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-SOURCES: Final = ROOT / "layers" / "vintner" / "python" / "vintner" / "bitemporal" / "kernel"
+LIBRARY: Final = ROOT / "layers" / "vintner" / "python" / "vintner"
+SOURCES: Final = LIBRARY / "bitemporal" / "kernel"
+"""Of the kernel that reads facts as of a time."""
 FLAGS: Final = ("-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
+# Floating point as written: the same bits on every machine, and the same as plain Python's.
+STRICT: Final = ("-ffp-contract=off", "-fno-math-errno")
 FAST: Final = ("-O3", "-g0", "-s")
 # Undefined behaviour becomes an illegal instruction, which no test survives.
 CHECKED: Final = ("-O1", "-g", "-fsanitize=undefined", "-fsanitize-trap=undefined")
@@ -28,7 +33,7 @@ OLDEST_GLIBC: Final = "2.28"
 
 
 def file_name(system: str = sys.platform, machine: str = "") -> str:
-    """Return the library's name for a platform: what ``vintner.bitemporal.kernel`` looks for there.
+    """Return a kernel's file name for a platform: what its ``native.py`` looks for there.
 
     Examples
     --------
@@ -52,35 +57,70 @@ def target(system: str = sys.platform, machine: str = "") -> str:
     return named.get(system, f"{machine}-linux-gnu.{OLDEST_GLIBC}")
 
 
-def build(system: str = sys.platform, machine: str = "", *, folder: Path = SOURCES, checked: bool = False) -> Path:
-    """Compile for a platform, this machine's if none is named, into ``folder``; return the library.
+def kernels() -> tuple[Path, ...]:
+    """Return the folders of the library's kernels.
+
+    Examples
+    --------
+    >>> SOURCES in kernels()
+    True
+    """
+    return tuple(sorted({source.parent for source in LIBRARY.glob("**/kernel/*.c")}))
+
+
+def build(
+    system: str = sys.platform,
+    machine: str = "",
+    *,
+    sources: Path = SOURCES,
+    folder: Path | None = None,
+    checked: bool = False,
+) -> Path:
+    """Compile a kernel for a platform, this machine's if none is named, into ``folder``; return the library.
+
+    Parameters
+    ----------
+    system, machine
+        The platform, as ``sys.platform`` and ``platform.machine()`` say it.
+    sources
+        Folder of the kernel.
+    folder
+        Where the library goes; beside the sources if none is named.
+    checked
+        Whether it stops at undefined behaviour.
 
     Raises
     ------
     subprocess.CalledProcessError
         It does not compile; the compiler has said why.
     """
+    folder = folder or sources
     made = folder / file_name(system, machine)
     half = folder / f"{made.stem}.{os.getpid()}"
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target(system, machine), "-mcpu=baseline"]
-    command += [*(CHECKED if checked else FAST), *FLAGS, "-o", str(half)]
-    subprocess.run([*command, *sorted(path.name for path in SOURCES.glob("*.c"))], cwd=SOURCES, check=True)
+    command += [*(CHECKED if checked else FAST), *FLAGS, *STRICT, "-o", str(half)]
+    subprocess.run([*command, *sorted(path.name for path in sources.glob("*.c"))], cwd=sources, check=True)
     half.replace(made)  # a process that has the old one open keeps it
     for debris in folder.glob(f"{half.name}*"):
         debris.unlink()
     return made
 
 
+def build_all(system: str = sys.platform, machine: str = "", *, checked: bool = False) -> tuple[Path, ...]:
+    """Compile every kernel for a platform, each beside its sources; return the libraries."""
+    return tuple(build(system, machine, sources=sources, checked=checked) for sources in kernels())
+
+
 def main() -> None:
-    """Compile for the platforms named, or for this one."""
-    parser = argparse.ArgumentParser(description="compile the library's kernel")
+    """Compile every kernel for the platforms named, or for this one."""
+    parser = argparse.ArgumentParser(description="compile the library's kernels")
     parser.add_argument("platforms", nargs="*", help="such as linux-aarch64; this machine's if none is named")
     parser.add_argument("--checked", action="store_true", help="stop at undefined behaviour")
     options = parser.parse_args()
     for name in options.platforms or [f"{sys.platform}-{platform.machine()}"]:
         system, machine = name.split("-", 1)
-        made = build(system, machine, checked=options.checked)
-        sys.stdout.write(f"{made.relative_to(ROOT)}\n")
+        for made in build_all(system, machine, checked=options.checked):
+            sys.stdout.write(f"{made.relative_to(ROOT)}\n")
 
 
 def _machine(name: str) -> str:

@@ -20,7 +20,6 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 UV = os.path.join(VENV, "bin", "uv")
 LIBRARY = os.path.join(ROOT, "layers", "vintner", "python")
-KERNEL = os.path.join(LIBRARY, "vintner", "bitemporal", "kernel")
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
@@ -43,7 +42,7 @@ def main() -> int:
     try:
         require_python()
         done = update("python packages", VENV, python_inputs(), install_python)
-        done = update("the kernel", os.path.join(VENV, "kernel"), kernel_inputs(), install_kernel) or done
+        done = update("the kernels", os.path.join(VENV, "kernel"), kernel_inputs(), install_kernel) or done
         done = update("the CDK command line", os.path.join(ROOT, "node_modules"), node_inputs(), install_node) or done
     except SetupError as problem:
         print("error: {}".format(problem), file=sys.stderr)
@@ -111,8 +110,10 @@ def python_inputs() -> Inputs:
 
 
 def kernel_inputs() -> Inputs:
-    """Return what the compiled kernel is made from: its sources, how it is built, and for which machine."""
-    sources = sorted(os.path.join(KERNEL, name) for name in os.listdir(KERNEL) if name.endswith((".c", ".h")))
+    """Return what the compiled kernels are made from: their sources, how they are built, and for which machine."""
+    folders = os.walk(os.path.join(LIBRARY, "vintner"))
+    files = [os.path.join(folder, name) for folder, _, names in folders for name in names]
+    sources = sorted(name for name in files if name.endswith((".c", ".h")))
     machine = os.uname()
     return [*sources, os.path.join(ROOT, "infra", "kernel.py")], [ROOT, machine.sysname, machine.machine]
 
@@ -158,7 +159,7 @@ def install_python() -> None:
 
 
 def install_kernel() -> None:
-    """Compile the library's kernel for this machine."""
+    """Compile the library's kernels for this machine."""
     run([PYTHON, "-m", "infra.kernel"], remedy="report it, with what the compiler said")
     os.makedirs(os.path.join(VENV, "kernel"), exist_ok=True)
 

@@ -19,9 +19,7 @@ from constructs import Construct
 from infra import paths
 from infra.bundling import LayerBundler, fingerprint
 from infra.environments import Architecture, Environment
-from infra.kernel import SOURCES as KERNEL_SOURCES
-from infra.kernel import build as build_kernel
-from infra.kernel import file_name
+from infra.kernel import build_all, file_name, kernels
 from infra.shared import Shared
 
 RUNTIME: Final = aws_lambda.Runtime.PYTHON_3_13
@@ -79,10 +77,11 @@ class Layers(Construct):
     def _library(self) -> aws_lambda.Code:
         kernel = kernel_file(self._shared.environment)
         if self._shared.environment.bundle_dependencies and Stack.of(self).bundling_required:
-            build_kernel("linux", self._shared.environment.architecture)
-        others = [path.name for path in KERNEL_SOURCES.glob("kernel-*") if path.name != kernel]
+            build_all("linux", self._shared.environment.architecture)
+        built = {path.name for folder in kernels() for path in folder.glob("kernel-*")}
+        others = sorted(built - {kernel})
         return aws_lambda.Code.from_asset(
-            str(paths.LIBRARY_LAYER), exclude=[*GENERATED, *(f"**/{name}" for name in sorted(others))]
+            str(paths.LIBRARY_LAYER), exclude=[*GENERATED, *(f"**/{name}" for name in others)]
         )
 
     def _dependencies(self) -> aws_lambda.Code:
@@ -98,7 +97,7 @@ class Layers(Construct):
 
 
 def kernel_file(environment: Environment) -> str:
-    """Return the file name of the kernel that an environment's functions load: Lambda's, or this machine's."""
+    """Return the file name of the kernels that an environment's functions load: Lambda's, or this machine's."""
     return file_name("linux", environment.architecture) if environment.bundle_dependencies else file_name()
 
 
