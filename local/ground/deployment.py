@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from infra.environments import get
 from infra.naming import Names
 from local.errors import NotDeployedError
+from vintner.messaging.streams import STREAMS, stream_named
 
 
 class ApiLookup(Protocol):
@@ -91,6 +92,16 @@ class Deployment:
         return self.names.dead_letters_bucket
 
     @property
+    def state_bucket(self) -> str:
+        """Bucket of the processors' snapshots."""
+        return self.names.state_bucket
+
+    @property
+    def drop_bucket(self) -> str:
+        """Bucket that files to be taken in are dropped into."""
+        return self.names.drop_bucket
+
+    @property
     def workgroup(self) -> str:
         """Athena workgroup."""
         return self.names.workgroup
@@ -100,13 +111,40 @@ class Deployment:
         """DynamoDB table of the online store."""
         return self.names.online_table
 
+    @property
+    def positions_table(self) -> str:
+        """DynamoDB table of where each processor is in its stream."""
+        return self.names.positions_table
+
+    @property
+    def ledger_table(self) -> str:
+        """DynamoDB table of the ids of orders and fills that are claimed."""
+        return self.names.ledger_table
+
+    @property
+    def letters_table(self) -> str:
+        """DynamoDB table of dead letters."""
+        return self.names.letters_table
+
+    def stream(self, name: str) -> str:
+        """Return the Kinesis stream of a declared stream.
+
+        Examples
+        --------
+        >>> found = Deployment(environment="laptop", account="000000000000", region="eu-west-1", api_url="https://x")
+        >>> found.stream("market_data.trades"), found.function("trades_lander")
+        ('vintner-laptop-market-data-trades', 'vintner-laptop-trades-lander')
+        """
+        return self.names.stream(stream_named(name))
+
+    def function(self, folder: str) -> str:
+        """Return the function that a folder of ``functions/`` becomes."""
+        return self.names.function(folder)
+
     def settings(self) -> dict[str, str]:
         """Return the variables by which the library's commands find this deployment."""
         return {
-            "VINTNER_ENVIRONMENT": self.environment,
-            "VINTNER_GLUE_DATABASE": self.glue_database,
-            "VINTNER_WAREHOUSE": self.warehouse,
-            "VINTNER_ONLINE_TABLE": self.online_table,
+            **self.names.variables(),
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
         }
@@ -114,7 +152,10 @@ class Deployment:
     def as_dict(self) -> dict[str, str]:
         """Return every name and address, for reports."""
         own = [name for name, value in vars(type(self)).items() if isinstance(value, property) and name != "names"]
-        return {**asdict(self), **{name: str(getattr(self, name)) for name in own}}
+        streams = {
+            f"{stream.resource_name.replace('-', '_')}_stream": self.stream(stream.name) for stream in STREAMS.values()
+        }
+        return {**asdict(self), **{name: str(getattr(self, name)) for name in own}, **streams}
 
 
 def find_api(client: ApiLookup, environment: str) -> tuple[str, str]:
