@@ -1,0 +1,167 @@
+"""What a stream's processor is made of in an account: a stateful consumer, and a way out for what it derives."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import Field
+
+from vintner.aws.positions import DynamoClaims
+from vintner.aws.settings import Settings
+from vintner.aws.shards import KinesisShards
+from vintner.aws.snapshots import S3Snapshots
+from vintner.aws.streams import KinesisPut
+from vintner.messaging import Producer, deliveries
+from vintner.messaging.delivery_lanes import DeliveryLanes, Entry
+from vintner.messaging.stateful import Derived, LanePipeline, StatefulConsumer, Work
+from vintner.messaging.streams import Stream, partition_key, stream_named
+from vintner.messaging.wire import pack
+
+REFERENCE: Final = "market-data"
+"""The stream that facts a processor states (gaps) travel in."""
+
+
+class ProcessingSettings(Settings):
+    """Where a processor keeps its state, besides what every process is told."""
+
+    positions_table: str = Field(min_length=3)
+    state_bucket: str = Field(min_length=3)
+
+    def stream(self, resource_name: str) -> str:
+        """Return the name of a stream of this deployment."""
+        return f"vintner-{self.environment}-{resource_name}"
+
+
+class DerivedSender:
+    """Sends what was derived to the streams it is for, in the order of each lane.
+
+    Parameters
+    ----------
+    settings
+        Names the deployment's streams.
+    name
+        Who sends, for the facts.
+    put
+        How entries reach a stream.
+    """
+
+    def __init__(self, settings: ProcessingSettings, name: str, put: KinesisPut) -> None:
+        self._settings = settings
+        self._put = put
+        self._facts = Producer(put, settings.stream(REFERENCE), name=name)
+        self._name = name
+
+    def __call__(self, derived: Derived) -> None:
+        """Send; return when all of it is accepted.
+
+        Raises
+        ------
+        StreamUnavailableError
+            A stream kept refusing.
+        """
+        by_stream: dict[str, list[Entry]] = {}
+        for stream, batch in derived.batches:
+            entry = Entry(partition_key(batch.lane), pack(batch), batch.rows.num_rows)
+            by_stream.setdefault(stream, []).append(entry)
+        for stream, entries in by_stream.items():
+            lanes = DeliveryLanes(self._put, self._settings.stream(stream_named(stream).resource_name))
+            lanes.add(entries)
+            lanes.drain()
+        for dataset, facts in itertools.groupby(derived.facts, key=lambda fact: fact[0]):
+            self._facts.send(dataset, self._name, [fact for _, fact in facts], sent_at=_now())
+
+
+class Processor:
+    """Consumes the Lambda events of one stream's mapping with a subject's work.
+
+    Parameters
+    ----------
+    stream
+        The stream it drains.
+    name
+        Its own name: in positions, snapshots, and as the producer of what it derives.
+    work
+        Makes the subject's part; called once a shard's state is needed.
+    beat_to
+        Streams that heartbeats are passed on to.
+    """
+
+    def __init__(
+        self, stream: Stream, *, name: str, work: Callable[[Settings], Work], beat_to: Iterable[Stream] = ()
+    ) -> None:
+        self._stream = stream
+        self._name = name
+        self._work = work
+        self._beat_to = tuple(beat_to)
+
+    def process(self, event: Mapping[str, Any]) -> Counter[str]:
+        """Consume the deliveries of an event; return what became of the records, by outcome.
+
+        Raises
+        ------
+        VintnerError, botocore.exceptions.ClientError
+            Infrastructure failed; the mapping delivers the batch again.
+        """
+        counts: Counter[str] = Counter()
+        for _, batch in itertools.groupby(deliveries(event), key=lambda delivery: delivery.shard):
+            for derived in self._consumer.consume(list(batch)):
+                counts.update(derived.counts)
+                counts["derived"] += sum(one.rows.num_rows for _, one in derived.batches)
+        return counts
+
+    @cached_property
+    def _consumer(self) -> StatefulConsumer:
+        settings = ProcessingSettings.from_environment()
+        kinesis = boto3.client("kinesis")
+        stream = settings.stream(self._stream.resource_name)
+        shards = KinesisShards(stream, client=kinesis)
+        claims = DynamoClaims(settings.positions_table, consumer=self._name, stream=stream, life=shards.life)
+        prefix = f"snapshots/{self._name}/{stream}/{shards.life}"
+        return StatefulConsumer(
+            lambda: LanePipeline(self._stream, self._work(settings), name=self._name, beat_to=self._beat_to),
+            claims=claims,
+            snapshots=S3Snapshots(settings.state_bucket, prefix),
+            shards=shards,
+            send=DerivedSender(settings, self._name, KinesisPut(kinesis)),
+            clock=_now,
+        )
+
+
+Handler = Callable[[dict[str, Any], LambdaContext], dict[str, list[Any]]]
+
+
+def processor_handler(processor: Processor) -> Handler:
+    """Return the Lambda handler of a processor, with its logs, traces and metrics.
+
+    What cannot be read is counted here and kept by the stream's lander, so none is ever given back to the mapping; a
+    failure of the platform raises, and the whole batch is delivered again.
+    """
+    logger, tracer, metrics = Logger(), Tracer(), Metrics()
+
+    def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[Any]]:
+        counts = processor.process(event)
+        for name, count in counts.items():
+            metrics.add_metric(name=_metric(name), unit=MetricUnit.Count, value=count)
+        logger.info("processed", extra={"counts": dict(counts)})
+        return {"batchItemFailures": []}
+
+    traced: Handler = tracer.capture_lambda_handler(metrics.log_metrics(handle))
+    logged: Handler = logger.inject_lambda_context(traced)
+    return logged
+
+
+def _metric(outcome: str) -> str:
+    return outcome.title().replace(" ", "")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
