@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from aws_cdk import (
@@ -19,7 +20,7 @@ from constructs import Construct
 from infra import paths
 from infra.bundling import LayerBundler, fingerprint
 from infra.environments import Architecture, Environment
-from infra.kernel import build_all, file_name, kernels
+from infra.kernel import build_all, file_name
 from infra.shared import Shared
 
 RUNTIME: Final = aws_lambda.Runtime.PYTHON_3_13
@@ -77,11 +78,10 @@ class Layers(Construct):
     def _library(self) -> aws_lambda.Code:
         kernel = kernel_file(self._shared.environment)
         if self._shared.environment.bundle_dependencies and Stack.of(self).bundling_required:
-            build_all("linux", self._shared.environment.architecture)
-        built = {path.name for folder in kernels() for path in folder.glob("kernel-*")}
-        others = sorted(built - {kernel})
+            compile_kernels(self._shared.environment.architecture)
+        others = {path.name for path in paths.LIBRARY_LAYER.glob("**/kernel/kernel-*")} - {kernel}
         return aws_lambda.Code.from_asset(
-            str(paths.LIBRARY_LAYER), exclude=[*GENERATED, *(f"**/{name}" for name in others)]
+            str(paths.LIBRARY_LAYER), exclude=[*GENERATED, *(f"**/{name}" for name in sorted(others))]
         )
 
     def _dependencies(self) -> aws_lambda.Code:
@@ -94,6 +94,12 @@ class Layers(Construct):
                 image=DockerImage.from_registry("unused: bundling is local"), local=LayerBundler(architecture)
             ),
         )
+
+
+@cache
+def compile_kernels(architecture: Architecture) -> None:
+    """Compile the library's kernels for Lambda, once however many stacks carry them."""
+    build_all("linux", architecture)
 
 
 def kernel_file(environment: Environment) -> str:

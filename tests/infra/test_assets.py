@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from infra import bundling, paths
-from infra.environments import Architecture
+from infra.app import make_app
+from infra.bundling import LayerBundler
+from infra.constructs import Layers, layers
+from infra.constructs.layers import kernel_file
+from infra.environments import Architecture, get
 from infra.named_queries import NamedQuery, NamedQueryFormError, read_named_queries
-from tests.infra.synthesis import Synthesis
+from infra.stacks import CapabilityStack, FoundationStack
+from tests.infra.synthesis import SKIP_BUNDLING, Synthesis
+
+STACKS_WITH_FUNCTIONS = 8
 
 
 def test_a_function_is_its_handler_without_byte_code(synthesis: Synthesis):
@@ -21,9 +28,9 @@ def test_a_function_is_its_handler_without_byte_code(synthesis: Synthesis):
 
 
 def test_the_library_layer_is_the_library_under_python(synthesis: Synthesis):
-    layers = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Library" in layer.logical_id]
-    assert len(layers) == 3
-    for layer in layers:
+    found = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Library" in layer.logical_id]
+    assert len(found) == STACKS_WITH_FUNCTIONS
+    for layer in found:
         folder = synthesis.asset(layer, "Content")
         assert [path.name for path in folder.iterdir()] == ["python"]
         assert [path.name for path in (folder / "python").iterdir()] == ["vintner"]
@@ -31,13 +38,66 @@ def test_the_library_layer_is_the_library_under_python(synthesis: Synthesis):
         assert not list(folder.rglob("__pycache__"))
 
 
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library with two kernels, each compiled for several platforms, and what a killed compiler left."""
+    folder = tmp_path / "layer"
+    for subject in ("bitemporal", "marketdata"):
+        kernel = folder / "python" / "vintner" / subject / "kernel"
+        kernel.mkdir(parents=True)
+        for name in ("linux-aarch64.so", "linux-x86_64.so", "darwin-aarch64.dylib", "linux-aarch64.4711"):
+            (kernel / f"kernel-{name}").touch()
+        (kernel / "native.py").touch()
+    monkeypatch.setattr(paths, "LIBRARY_LAYER", folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["laptop", "dev", "prod"])
+def test_the_library_layer_carries_the_kernels_of_its_architecture_and_no_other(
+    name: str, library: Path, tmp_path: Path
+):
+    app = make_app(outdir=str(tmp_path / "out"), context=SKIP_BUNDLING, check_schemas=False)
+    stack = CapabilityStack(app, environment=get(name), capability="trial", description="Layers on trial.")
+    Layers(stack, "Layers", shared=FoundationStack(app, environment=get(name)).shared_with(stack), owner="trial")
+    app.synth()
+    [layer] = (tmp_path / "out").glob("asset.*/python")
+    found = sorted(path.relative_to(layer).as_posix() for path in layer.rglob("kernel-*"))
+    wanted = kernel_file(get(name))
+    assert found == [f"vintner/{subject}/kernel/{wanted}" for subject in ("bitemporal", "marketdata")]
+    assert name == "laptop" or wanted == "kernel-linux-aarch64.so"
+    assert len(list(layer.rglob("native.py"))) == 2
+
+
+def test_layers_that_are_deployed_to_an_account_have_their_kernels_compiled_once(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    compiled = []
+    monkeypatch.setattr(layers, "build_all", lambda system, machine: compiled.append((system, machine)))
+    monkeypatch.setattr(LayerBundler, "try_bundle", lambda self, folder, *options, **named: _made(folder))
+    layers.compile_kernels.cache_clear()
+    app = make_app(outdir=str(tmp_path / "out"), check_schemas=False)
+    foundation = FoundationStack(app, environment=get("prod"))
+    for capability in ("one", "other"):
+        stack = CapabilityStack(app, environment=get("prod"), capability=capability, description="Layers on trial.")
+        Layers(stack, "Layers", shared=foundation.shared_with(stack), owner=capability)
+    layers.compile_kernels.cache_clear()
+    assert compiled == [("linux", get("prod").architecture)]
+
+
+def _made(folder: str) -> bool:
+    (Path(folder) / "python").mkdir()
+    return True
+
+
 def test_the_dependency_layer_is_there_where_it_is_built(synthesis: Synthesis):
-    layers = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Dependenc" in layer.logical_id]
-    assert len(layers) == (3 if synthesis.environment.bundle_dependencies else 0)
+    found = [layer for layer in synthesis.resources("AWS::Lambda::LayerVersion") if "Dependenc" in layer.logical_id]
+    assert len(found) == (STACKS_WITH_FUNCTIONS if synthesis.environment.bundle_dependencies else 0)
 
 
 def test_a_template_whose_layer_was_not_built_cannot_be_deployed(synthesis: Synthesis):
-    for stack in ("streaming", "api", "maintenance"):
+    with_functions = {function.stack for function in synthesis.resources("AWS::Lambda::Function")}
+    assert len(with_functions) == STACKS_WITH_FUNCTIONS
+    for stack in with_functions:
         rules = synthesis.templates[stack]["Rules"]
         refusals = [
             assertion["AssertDescription"]
