@@ -110,6 +110,7 @@ class DeliveryLanes:
         self._longest_wait = longest_wait
         self._lanes: dict[str, deque[Entry]] = {}
         self._count = self._records = self._bytes = 0
+        self._taken = 0
 
     def __len__(self) -> int:
         return self._count
@@ -123,6 +124,11 @@ class DeliveryLanes:
     def size(self) -> int:
         """Bytes of the deliveries that wait."""
         return self._bytes
+
+    @property
+    def taken(self) -> int:
+        """Records the stream accepted so far."""
+        return self._taken
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Put entries last in their lanes."""
@@ -149,6 +155,7 @@ class DeliveryLanes:
                 continue
             entry = lane.popleft()
             self._counted(entry, -1)
+            self._taken += entry.records
             accepted.append(entry)
             if not lane:
                 del self._lanes[key]
@@ -174,18 +181,19 @@ class DeliveryLanes:
             stalled = 0 if done.accepted else stalled + 1
             if stalled >= self._attempts:
                 raise self._unavailable(done.code, accepted)
-            self._wait(self._pause(refusals))
+            self._wait(self.pause(refusals))
         return accepted
+
+    def pause(self, refusals: int) -> float:
+        """Return the seconds to wait after so many rounds in a row with a refusal."""
+        longest = min(self._longest_wait, self._first_wait * 2.0 ** min(refusals, 30) / 2)
+        return longest / 2 + self._dice.uniform(0, longest / 2)
 
     def _unavailable(self, code: str, accepted: list[Entry]) -> StreamUnavailableError:
         left = [entry for lane in self._lanes.values() for entry in lane]
         return StreamUnavailableError(
             stream=self._stream, count=len(left), attempts=self._attempts, code=code, entries=left, accepted=accepted
         )
-
-    def _pause(self, refusals: int) -> float:
-        longest = min(self._longest_wait, self._first_wait * 2.0 ** min(refusals, 30) / 2)
-        return longest / 2 + self._dice.uniform(0, longest / 2)
 
     def _heads(self) -> list[str]:
         """Return the lanes whose first entries fit into one call."""
