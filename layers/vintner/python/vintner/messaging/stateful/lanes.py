@@ -65,11 +65,14 @@ class Worked:
         Facts for a reference data stream, by dataset.
     counts
         What became of the rows, by outcome.
+    gauges
+        What was measured, by name; no part of what is derived.
     """
 
     rows: Sequence[DerivedRows] = ()
     facts: Sequence[tuple[str, Mapping[str, Any]]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    gauges: Mapping[str, float] = field(default_factory=dict)
 
 
 class Work(Protocol):
@@ -146,7 +149,7 @@ class LanePipeline:
         counts.update(worked.counts)
         batches = [one for rows in worked.rows for one in self._numbered(rows)]
         batches += [one for stream in self._beat_to for one in self._beats(stream, gathered.beats)]
-        return Derived(batches=batches, facts=worked.facts, counts=+counts)
+        return Derived(batches=batches, facts=worked.facts, counts=+counts, gauges=worked.gauges)
 
     def misses(self, deliveries: Sequence[Delivery]) -> Missing | None:
         """Say what was left out; see :meth:`vintner.messaging.stateful.Pipeline.misses`."""

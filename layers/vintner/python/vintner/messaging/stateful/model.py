@@ -41,11 +41,14 @@ class Derived:
         Facts for a reference data stream: dataset name and record.
     counts
         What became of the records that came in, by outcome.
+    gauges
+        What was measured, by name.
     """
 
     batches: Sequence[tuple[str, Batch]] = ()
     facts: Sequence[tuple[str, Mapping[str, Any]]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    gauges: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
