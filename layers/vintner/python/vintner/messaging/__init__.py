@@ -5,9 +5,13 @@ from vintner.messaging.envelope import MAX_BYTES, MAX_RECORDS, SCHEMA, Envelope,
 from vintner.messaging.errors import BatchTooLargeError, EnvelopeError, StreamUnavailableError
 from vintner.messaging.kinesis import Delivery, checkpoints, deliveries
 from vintner.messaging.producer import Producer
+from vintner.messaging.publisher import Limits, Publisher, Receipt, WhenFull
+from vintner.messaging.sequence import SequenceTracker
+from vintner.messaging.spool import Spool
 
 __all__ = [
     "MAX_BYTES", "MAX_RECORDS", "SCHEMA", "BatchTooLargeError", "Delivery",
-    "DeliveryLanes", "Entry", "Envelope", "EnvelopeError",
-    "Producer", "PutRecords", "StreamUnavailableError", "checkpoints", "decode", "deliveries", "encode",
+    "DeliveryLanes", "Entry", "Envelope", "EnvelopeError", "Limits",
+    "Producer", "Publisher", "PutRecords", "Receipt", "SequenceTracker", "Spool", "StreamUnavailableError", "WhenFull",
+    "checkpoints", "decode", "deliveries", "encode",
 ]  # fmt: skip
