@@ -190,4 +190,4 @@ def _files(names: Names) -> str:
 
 
 def _snapshots(names: Names, folder: str) -> str:
-    return f"{_bucket(names.state_bucket)}/{folder}/*"
+    return f"{_bucket(names.state_bucket)}/snapshots/{folder}/*"

@@ -99,3 +99,21 @@ def text(value: Any) -> str:
 def as_list(value: Any) -> list[Any]:
     """A policy's field as a list: one thing or several."""
     return value if isinstance(value, list) else [value]
+
+
+def grants(synthesis: Synthesis) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement that allows a role something, with the role's name."""
+    for stack, template in synthesis.templates.items():
+        roles = {
+            logical_id: text(body["Properties"]["RoleName"])
+            for logical_id, body in template["Resources"].items()
+            if body["Type"] == "AWS::IAM::Role"
+        }
+        assert not [
+            role for role in roles if {"Policies", "ManagedPolicyArns"} & set(template["Resources"][role]["Properties"])
+        ], f"{stack}: a role has policies this test does not read"
+        for policy in template["Resources"].values():
+            if policy["Type"] == "AWS::IAM::Policy":
+                [role] = policy["Properties"]["Roles"]
+                for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                    yield roles[role["Ref"]], statement

@@ -11,12 +11,26 @@ from pydantic import ValidationError
 from infra.app import main
 from infra.environments import (
     ENVIRONMENTS,
+    DrainSize,
     Environment,
     EnvironmentNotChosenError,
+    FunctionSize,
     Removal,
+    StreamSize,
     UnknownEnvironmentError,
     get,
 )
+from vintner.messaging.streams import LANES, ORDERS, STREAMS, Role
+
+LONG = DrainSize(
+    function=FunctionSize(memory_mb=512, timeout_seconds=60),
+    batch_size=100,
+    batching_window_seconds=0,
+    retry_attempts=10,
+    record_age_seconds=604_800,
+    late_seconds=60,
+)
+"""A drain that goes on for longer than most streams remember."""
 
 
 def _fields(changes: dict[str, Any]) -> dict[str, Any]:
@@ -77,10 +91,11 @@ def test_an_environment_refuses_what_it_does_not_know_or_what_is_wrong(changes: 
 @pytest.mark.parametrize(
     ("part", "changes"),
     [
-        ("market_data", {"shards": 0}),
-        ("market_data", {"shards": "2"}),
-        ("market_data", {"batch_size": 20_000}),
         ("market_data", {"shard": 2}),
+        ("market_data", {"stream": StreamSize(shards=1, retention_hours=24), "processor": LONG}),
+        ("ingress", {"http": FunctionSize(memory_mb=512, timeout_seconds=30)}),
+        ("recovery", {"schedule": "every minute"}),
+        ("recovery", {"unrepaired_minutes": 0}),
         ("keep", {"logs": 13}),
         ("features_api", {"requests_per_second": 0}),
         ("maintenance", {"schedule": "daily"}),
@@ -94,12 +109,70 @@ def test_a_part_of_an_environment_refuses_too(part: str, changes: dict[str, Any]
         type(model).model_validate({key: getattr(model, key) for key in type(model).model_fields} | changes)
 
 
+@pytest.mark.parametrize(
+    "size", [{"shards": 0}, {"shards": "2"}, {"shards": LANES + 1}, {"retention_hours": 23}, {"shard": 2}]
+)
+def test_the_size_of_a_stream_refuses_too(size: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        StreamSize.model_validate({"shards": 1, "retention_hours": 24} | size)
+
+
+def test_every_declared_stream_is_sized_and_nothing_else():
+    dev = get("dev")
+    strange = {**dev.streams, "market_data.l2": StreamSize(shards=1, retention_hours=24)}
+    lacking = {name: size for name, size in dev.streams.items() if name != "fills"}
+    with pytest.raises(ValidationError, match=r"streams sizes market_data\.l2, which nothing declares; declared are"):
+        Environment.model_validate(_fields({"streams": strange}))
+    with pytest.raises(ValidationError, match="streams does not size fills: state it"):
+        Environment.model_validate(_fields({"streams": lacking}))
+
+
+def test_every_role_of_a_consumer_is_sized():
+    consumers = {role: size for role, size in get("dev").consumers.items() if role is not Role.LEDGER}
+    with pytest.raises(ValidationError, match="consumers does not size ledger: state it"):
+        Environment.model_validate(_fields({"consumers": consumers}))
+
+
+def test_retries_that_outlive_their_stream_are_refused():
+    consumers = {**get("dev").consumers, Role.PROCESSOR: LONG}
+    with pytest.raises(ValidationError, match=r"trades_processor of market_data\.trades tries a record for 604800 s"):
+        Environment.model_validate(_fields({"consumers": consumers}))
+
+
+@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+def test_the_longer_retention_counts(name: str):
+    environment = get(name)
+    for stream in STREAMS.values():
+        stated = environment.streams[stream.name].retention_hours
+        assert environment.retention_hours(stream) == max(stated, stream.retention_hours)
+    assert get("laptop").retention_hours(ORDERS) == ORDERS.retention_hours == 168
+
+
+@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+def test_critical_records_are_tried_for_longer_and_missed_sooner(name: str):
+    ledger, *others = (get(name).consumers[role] for role in (Role.LEDGER, Role.PROCESSOR, Role.LANDER))
+    for other in others:
+        assert ledger.retry_attempts > other.retry_attempts
+        assert ledger.record_age_seconds > other.record_age_seconds
+        assert ledger.late_seconds < other.late_seconds
+
+
+@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+def test_processors_wait_for_nothing_and_landers_gather(name: str):
+    processor, lander = get(name).consumers[Role.PROCESSOR], get(name).consumers[Role.LANDER]
+    assert processor.batching_window_seconds == 0
+    assert processor.batch_size < lander.batch_size
+    assert 0 < lander.batching_window_seconds <= 60
+
+
 def test_an_environment_is_frozen_to_its_last_part():
     dev = get("dev")
     with pytest.raises(ValidationError):
         dev.region = "eu-west-2"
     with pytest.raises(ValidationError):
-        dev.market_data.shards = 9
+        dev.market_data.stream.shards = 9
+    with pytest.raises(TypeError):
+        dev.streams["fills"] = dev.streams["orders"]  # type: ignore[index]
     with pytest.raises(TypeError):
         get("laptop").left_out["AWS::S3::Bucket"] = "not wanted here at all"  # type: ignore[index]
 
@@ -114,11 +187,15 @@ def test_production_keeps_its_data():
 
 @pytest.mark.parametrize("name", list(ENVIRONMENTS))
 def test_retries_end_before_the_stream_forgets_the_record(name: str):
-    for stream in (get(name).market_data, get(name).macro_data):
-        assert stream.record_age_seconds < stream.retention_hours * 3600
-        assert stream.processor.timeout_seconds <= 900
+    for facts in (get(name).market_data, get(name).macro_data):
+        assert facts.processor.record_age_seconds < facts.stream.retention_hours * 3600
+    for stream in STREAMS.values():
+        for consumer in stream.consumers:
+            drain = get(name).consumers[consumer.role]
+            assert drain.record_age_seconds < get(name).retention_hours(stream) * 3600
 
 
 @pytest.mark.parametrize("name", list(ENVIRONMENTS))
 def test_the_api_answers_before_its_gateway_gives_up(name: str):
     assert get(name).features_api.function.timeout_seconds <= 29
+    assert get(name).ingress.http.timeout_seconds <= 29

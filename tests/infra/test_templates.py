@@ -5,17 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import paths
-from infra.constructs.permissions import wildcards
 from infra.nag import names_in_findings
-from tests.infra.synthesis import Resource, Synthesis, as_list, text
-from vintner.aws.maintenance import MaintenanceSettings
+from infra.routes import NoRoutesError, routes_of
+from tests.infra.synthesis import Resource, Synthesis, text
+
+CAPABILITIES = {
+    "api",
+    "features",
+    "foundation",
+    "ingress",
+    "lake",
+    "landing",
+    "maintenance",
+    "processing",
+    "recovery",
+    "streaming",
+    "trading",
+}
 
 NAMED_BY = {
     "AWS::ApiGatewayV2::Api": "Name",
@@ -36,6 +48,9 @@ NAMED_BY = {
 }
 """Types whose name others rely on, and the property that says it."""
 
+FUNCTIONS = {path.parent.name.replace("_", "-") for path in paths.FUNCTIONS.glob("*/handler.py")}
+"""A function for every folder that holds a handler."""
+
 UNTAGGABLE = {
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
@@ -47,6 +62,7 @@ UNTAGGABLE = {
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
+    "AWS::Logs::MetricFilter",
     "AWS::Logs::ResourcePolicy",
     "AWS::S3::BucketPolicy",
     "AWS::Scheduler::Schedule",
@@ -56,7 +72,7 @@ UNTAGGABLE = {
 
 
 def test_there_is_a_stack_for_every_capability(synthesis: Synthesis):
-    assert set(synthesis.templates) == {"foundation", "lake", "streaming", "features", "api", "maintenance"}
+    assert set(synthesis.templates) == CAPABILITIES
 
 
 def test_nothing_is_a_custom_resource(synthesis: Synthesis):
@@ -86,6 +102,11 @@ def test_names_are_the_contract(syntheses: Mapping[str, Synthesis]):
         "vintner-laptop-lake-maintenance",
         "vintner-laptop-features",
         "vintner-laptop-online",
+        "vintner-laptop-positions",
+        "vintner-laptop-ledger",
+        "vintner-laptop-dead-letters",
+        "vintner-laptop-state-000000000000-eu-west-1",
+        "vintner-laptop-drop-000000000000-eu-west-1",
         "vintner-laptop-lake-000000000000-eu-west-1",
         "vintner-laptop-athena-000000000000-eu-west-1",
         "vintner-laptop-dead-letters-000000000000-eu-west-1",
@@ -128,7 +149,7 @@ def test_every_bucket_is_private_encrypted_logged_and_tls_only(synthesis: Synthe
 def test_every_function_is_logged_traced_and_sized(synthesis: Synthesis):
     groups = {group.logical_id: group.properties for group in synthesis.resources("AWS::Logs::LogGroup")}
     functions = list(synthesis.resources("AWS::Lambda::Function"))
-    assert len(functions) == 4
+    assert len(functions) == len(FUNCTIONS)
     for function in functions:
         properties = function.properties
         group = groups[properties["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -163,161 +184,42 @@ def test_every_function_is_told_where_things_are(synthesis: Synthesis):
             "VINTNER_GLUE_DATABASE": names.glue_database,
             "VINTNER_WAREHOUSE": names.warehouse,
             "VINTNER_ONLINE_TABLE": names.online_table,
+            "VINTNER_POSITIONS_TABLE": names.positions_table,
+            "VINTNER_LEDGER_TABLE": names.ledger_table,
+            "VINTNER_LETTERS_TABLE": names.letters_table,
+            "VINTNER_STATE_BUCKET": names.state_bucket,
+            "VINTNER_DEAD_LETTERS_BUCKET": names.dead_letters_bucket,
+            "VINTNER_DROP_BUCKET": names.drop_bucket,
             "POWERTOOLS_SERVICE_NAME": service,
             "POWERTOOLS_METRICS_NAMESPACE": "Vintner",
             "POWERTOOLS_LOG_LEVEL": synthesis.environment.log_level.value,
         }
 
 
-def test_a_mapping_never_blocks_its_shard(synthesis: Synthesis):
-    mappings = [mapping.properties for mapping in synthesis.resources("AWS::Lambda::EventSourceMapping")]
-    assert len(mappings) == 2
-    for mapping in mappings:
-        assert mapping["StartingPosition"] == "TRIM_HORIZON"
-        assert mapping["ParallelizationFactor"] == 1
-        assert mapping["BisectBatchOnFunctionError"] is True
-        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert 0 <= mapping["MaximumRetryAttempts"] < 10_000
-        assert 60 <= mapping["MaximumRecordAgeInSeconds"] <= 604_800
-        assert "-dead-letters-" in text(mapping["DestinationConfig"]["OnFailure"]["Destination"])
-
-
-def test_every_route_is_signed(synthesis: Synthesis):
+def test_every_route_is_described_by_its_function_and_signed(synthesis: Synthesis):
     routes = [route.properties for route in synthesis.resources("AWS::ApiGatewayV2::Route")]
-    assert {route["RouteKey"] for route in routes} == {
+    described = {
+        f"{method.upper()} {path}"
+        for document in paths.FUNCTIONS.glob("*/openapi.json")
+        for path, operations in json.loads(document.read_text(encoding="utf-8"))["paths"].items()
+        for method in operations
+    }
+    assert {route["RouteKey"] for route in routes} == described
+    assert described >= {
         "GET /v1/health",
         "GET /v1/features/{view}/online",
         "POST /v1/features/{view}/as-of",
         "GET /v1/datasets/{dataset}/vintage",
         "GET /v1/datasets/{dataset}/history",
+        "POST /v1/streams/{stream}/records",
     }
     assert {route["AuthorizationType"] for route in routes} == {"AWS_IAM"}
 
 
-def test_a_role_holds_no_wildcard_that_is_not_explained(synthesis: Synthesis):
-    explained = wildcards(names_in_findings(synthesis.environment))
-    for owner, statement in _grants(synthesis):
-        assert not [action for action in as_list(statement["Action"]) if "*" in action], f"{owner}: {statement}"
-        for resource in map(text, as_list(statement["Resource"])):
-            assert "*" not in resource or resource in explained, f"{owner} may do {statement['Action']} on {resource}"
-
-
-def test_a_role_is_trusted_by_one_service(synthesis: Synthesis):
-    for role in synthesis.resources("AWS::IAM::Role"):
-        [trust] = role.properties["AssumeRolePolicyDocument"]["Statement"]
-        assert (trust["Effect"], trust["Action"], list(trust["Principal"])) == ("Allow", "sts:AssumeRole", ["Service"])
-        assert len(as_list(trust["Principal"]["Service"])) == 1
-
-
-def test_the_star_is_for_traces_alone(synthesis: Synthesis):
-    actions = {
-        action
-        for _, statement in _grants(synthesis)
-        if "*" in map(text, as_list(statement["Resource"]))
-        for action in as_list(statement["Action"])
-    }
-    assert actions == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-
-
-@pytest.mark.parametrize(
-    ("function", "writes"),
-    [
-        ("features-api", set()),
-        (
-            "market-data-processor",
-            {
-                "glue:UpdateTable",
-                "s3:PutObject",
-                "s3:AbortMultipartUpload",
-                "s3:DeleteObject",
-                "dynamodb:BatchWriteItem",
-            },
-        ),
-        (
-            "lake-maintenance",
-            {"glue:UpdateTable", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"},
-        ),
-        ("lake-maintenance-schedule", {"lambda:InvokeFunction"}),
-    ],
-)
-def test_a_function_writes_only_what_it_is_for(syntheses: Mapping[str, Synthesis], function: str, writes: set[str]):
-    reads = re.compile(r":(Get|List|Describe|Query)|^(kms|xray|logs):")
-    granted = {
-        action
-        for owner, statement in _grants(syntheses["prod"])
-        if owner == f"vintner-prod-{function}-eu-west-1" and "DeadLetters" not in statement.get("Sid", "")
-        for action in as_list(statement["Action"])
-        if not reads.search(action)
-    }
-    assert granted == writes
-
-
-def test_maintenance_alone_may_remove_data_and_nobody_versions_of_it(synthesis: Synthesis):
-    removes = {
-        (owner, action, text(resource))
-        for owner, statement in _grants(synthesis)
-        for action in as_list(statement["Action"])
-        for resource in as_list(statement["Resource"])
-        if action.startswith("s3:Delete")
-    }
-    names = names_in_findings(synthesis.environment)
-    assert {action for _, action, _ in removes} == {"s3:DeleteObject"}
-    assert {owner for owner, _, resource in removes if not resource.endswith("/metadata/*.avro")} == {
-        names.role("lake-maintenance")
-    }
-    assert (names.role("lake-maintenance"), f"arn:aws:s3:::{names.lake_bucket}/lake/*") in {
-        (owner, resource) for owner, _, resource in removes
-    }
-
-
-def test_maintenance_is_called_by_a_schedule_that_may_do_nothing_else(synthesis: Synthesis):
-    [schedule] = synthesis.resources("AWS::Scheduler::Schedule")
-    size, target = synthesis.environment.maintenance, schedule.properties["Target"]
-    assert schedule.properties["ScheduleExpression"] == size.schedule
-    assert schedule.properties["FlexibleTimeWindow"] == {
-        "Mode": "FLEXIBLE",
-        "MaximumWindowInMinutes": size.window_minutes,
-    }
-    assert schedule.properties.get("State", "ENABLED") == "ENABLED"
-    assert json.loads(target["Input"]) == {}
-    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
-    template = synthesis.templates["maintenance"]["Resources"]
-    function = template[target["Arn"]["Fn::GetAtt"][0]]["Properties"]
-    assert text(function["FunctionName"]) == f"vintner-{synthesis.environment.name}-lake-maintenance"
-    role = template[target["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
-    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert set(trust["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
-    granted = [statement for owner, statement in _grants(synthesis) if owner == text(role["RoleName"])]
-    assert [(one["Action"], one["Resource"]) for one in granted] == [("lambda:InvokeFunction", target["Arn"])]
-
-
-def test_maintenance_that_fails_or_does_not_finish_or_is_not_called_raises_an_alarm(synthesis: Synthesis):
-    alarms = {
-        text(alarm.properties["AlarmName"]): alarm.properties for alarm in synthesis.resources("AWS::CloudWatch::Alarm")
-    }
-    prefix = f"vintner-{synthesis.environment.name}-lake-maintenance"
-    for name, metric, dimensions in (
-        ("errors", "Errors", {"FunctionName"}),
-        ("unfinished", "TablesLeft", {"environment", "service"}),
-        ("schedule-dropped", "InvocationDroppedCount", {"ScheduleGroup"}),
-    ):
-        alarm = alarms[f"{prefix}-{name}"]
-        assert (alarm["MetricName"], alarm["Threshold"]) == (metric, 0)
-        assert {dimension["Name"] for dimension in alarm["Dimensions"]} == dimensions
-        assert alarm["AlarmActions"]
-
-
-def test_what_maintenance_is_told_is_what_it_accepts(synthesis: Synthesis):
-    size, settings = synthesis.environment.maintenance, MaintenanceSettings.from_environment
-    told = settings(size.variables())
-    assert (told.upkeep.keep_for.days, told.upkeep.keep_last, told.upkeep.few) == (
-        size.keep_for_days,
-        size.keep_last,
-        size.few,
-    )
-    assert told.upkeep.safe_age == timedelta(hours=size.safe_age_hours)
-    assert told.reserve_seconds < size.function.timeout_seconds
+def test_a_function_behind_the_api_that_describes_no_route_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(paths, "FUNCTIONS", tmp_path)
+    with pytest.raises(NoRoutesError, match=r"functions/silent is behind the HTTP API and has no openapi\.json"):
+        routes_of("silent")
 
 
 def test_production_is_protected(syntheses: Mapping[str, Synthesis]):
@@ -332,12 +234,14 @@ def test_production_is_protected(syntheses: Mapping[str, Synthesis]):
     for resource in prod.resources(*kinds):
         assert resource.body["DeletionPolicy"] == "Retain", f"{resource} is deleted with its stack"
         assert resource.body["UpdateReplacePolicy"] == "Retain"
-    [table] = prod.resources("AWS::DynamoDB::GlobalTable")
-    [replica] = table.properties["Replicas"]
-    assert replica["DeletionProtectionEnabled"] is True
-    assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    tables = list(prod.resources("AWS::DynamoDB::GlobalTable"))
+    assert len(tables) == 4
+    for table in tables:
+        [replica] = table.properties["Replicas"]
+        assert replica["DeletionProtectionEnabled"] is True
+        assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     stacks = [artifact for artifact in prod.manifest.values() if artifact["type"] == "aws:cloudformation:stack"]
-    assert [stack["properties"].get("terminationProtection") for stack in stacks] == [True] * 6
+    assert [stack["properties"].get("terminationProtection") for stack in stacks] == [True] * len(CAPABILITIES)
 
 
 def test_references_between_stacks_are_weak(synthesis: Synthesis):
@@ -384,16 +288,22 @@ def test_outputs_have_stable_names(synthesis: Synthesis):
         "AthenaBucket",
         "AthenaWorkgroup",
         "DeadLettersBucket",
+        "DropBucket",
         "FeaturesFunction",
         "GlueDatabase",
         "KeyArn",
         "LakeBucket",
+        "LedgerTable",
+        "LettersTable",
         "MacroDataProcessor",
         "MacroDataStream",
         "MaintenanceFunction",
         "MarketDataProcessor",
         "MarketDataStream",
+        "MarketDataTradesRecordsStream",
         "OnlineTable",
+        "PositionsTable",
+        "StateBucket",
         "Warehouse",
     }
 
@@ -402,24 +312,6 @@ def _tags(resource: Resource) -> dict[str, str]:
     properties = resource.properties
     tags = properties["Replicas"][0]["Tags"] if "Replicas" in properties else properties.get("Tags", [])
     return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def _grants(synthesis: Synthesis) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement that allows a role something, with the role's name."""
-    for stack, template in synthesis.templates.items():
-        roles = {
-            logical_id: text(body["Properties"]["RoleName"])
-            for logical_id, body in template["Resources"].items()
-            if body["Type"] == "AWS::IAM::Role"
-        }
-        assert not [
-            role for role in roles if {"Policies", "ManagedPolicyArns"} & set(template["Resources"][role]["Properties"])
-        ], f"{stack}: a role has policies this test does not read"
-        for policy in template["Resources"].values():
-            if policy["Type"] == "AWS::IAM::Policy":
-                [role] = policy["Properties"]["Roles"]
-                for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                    yield roles[role["Ref"]], statement
 
 
 def _references(value: Any) -> Iterator[str]:
