@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -80,6 +80,13 @@ class DerivedSender:
             self._facts.send(dataset, self._name, [fact for _, fact in facts], sent_at=_now())
 
 
+class Processed(NamedTuple):
+    """What became of the records of an event by outcome, and what was measured, milliseconds."""
+
+    counts: Counter[str]
+    gauges: Mapping[str, float]
+
+
 class Processor:
     """Consumes the Lambda events of one stream's mapping with a subject's work.
 
@@ -88,7 +95,7 @@ class Processor:
     stream
         The stream it drains.
     name
-        Its own name: in positions, snapshots, and as the producer of what it derives.
+        Its folder under ``functions``: in positions, snapshots, and as the producer of what it derives.
     work
         Makes the subject's part; called once a shard's state is needed.
     beat_to
@@ -103,8 +110,8 @@ class Processor:
         self._work = work
         self._beat_to = tuple(beat_to)
 
-    def process(self, event: Mapping[str, Any]) -> Counter[str]:
-        """Consume the deliveries of an event; return what became of the records, by outcome.
+    def process(self, event: Mapping[str, Any]) -> Processed:
+        """Consume the deliveries of an event; return what became of the records.
 
         Raises
         ------
@@ -112,11 +119,15 @@ class Processor:
             Infrastructure failed; the mapping delivers the batch again.
         """
         counts: Counter[str] = Counter()
-        for _, batch in itertools.groupby(deliveries(event), key=lambda delivery: delivery.shard):
-            for derived in self._consumer.consume(list(batch)):
+        gauges: dict[str, float] = {}
+        batch = deliveries(event)
+        for _, some in itertools.groupby(batch, key=lambda delivery: delivery.shard):
+            for derived in self._consumer.consume(list(some)):
                 counts.update(derived.counts)
                 counts["derived"] += sum(one.rows.num_rows for _, one in derived.batches)
-        return counts
+                gauges |= derived.gauges
+        waited = _now() - min(delivery.arrived_at for delivery in batch)
+        return Processed(counts, gauges | {"lag": waited / timedelta(milliseconds=1)})
 
     @cached_property
     def _consumer(self) -> StatefulConsumer:
@@ -148,10 +159,12 @@ def processor_handler(processor: Processor) -> Handler:
     logger, tracer, metrics = Logger(), Tracer(), Metrics()
 
     def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[Any]]:
-        counts = processor.process(event)
-        for name, count in counts.items():
-            metrics.add_metric(name=_metric(name), unit=MetricUnit.Count, value=count)
-        logger.info("processed", extra={"counts": dict(counts)})
+        done = processor.process(event)
+        for name, count in done.counts.items():
+            metrics.add_metric(name=_camel(name), unit=MetricUnit.Count, value=count)
+        for name, value in done.gauges.items():
+            metrics.add_metric(name=f"{_camel(name)}Milliseconds", unit=MetricUnit.Milliseconds, value=value)
+        logger.info("processed", extra={"counts": dict(done.counts), "gauges": dict(done.gauges)})
         return {"batchItemFailures": []}
 
     traced: Handler = tracer.capture_lambda_handler(metrics.log_metrics(handle))
@@ -159,8 +172,8 @@ def processor_handler(processor: Processor) -> Handler:
     return logged
 
 
-def _metric(outcome: str) -> str:
-    return outcome.title().replace(" ", "")
+def _camel(name: str) -> str:
+    return name.title().replace(" ", "")
 
 
 def _now() -> datetime:

@@ -42,7 +42,7 @@ class QuotesWork:
         for one in told.verdicts.value_counts().to_pylist():
             counts[Verdict(one["values"]).name.lower().replace("_", " ")] += one["counts"]
         derived = DerivedRows(stream=FEATURES_RAW, rows=told.features, lanes=told.lanes)
-        return Worked(rows=[derived], counts=counts, gauges={"clock behind, ms": behind(self._meter)})
+        return Worked(rows=[derived], counts=counts, gauges={"clock behind": behind(self._meter)})
 
     def dump(self) -> dict[int, bytes]:
         """Return the state of each lane; see :meth:`vintner.messaging.stateful.Work.dump`."""

@@ -52,7 +52,7 @@ class TradesWork:
             ],
             facts=[(GAPS.name, gap.fact()) for gap in gaps],
             counts=counts,
-            gauges={"clock behind, ms": behind(self._meter)},
+            gauges={"clock behind": behind(self._meter)},
         )
 
     def dump(self) -> dict[int, bytes]:

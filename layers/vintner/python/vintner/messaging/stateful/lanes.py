@@ -66,7 +66,7 @@ class Worked:
     counts
         What became of the rows, by outcome.
     gauges
-        What was measured, by name; no part of what is derived.
+        What was measured, by name, milliseconds; no part of what is derived.
     """
 
     rows: Sequence[DerivedRows] = ()

@@ -42,7 +42,7 @@ class Derived:
     counts
         What became of the records that came in, by outcome.
     gauges
-        What was measured, by name.
+        What was measured, by name, milliseconds.
     """
 
     batches: Sequence[tuple[str, Batch]] = ()
