@@ -41,11 +41,11 @@ from vintner.aws.catalog import open_catalog
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.settings import Settings
 from vintner.bitemporal.model import INSTANT
+from vintner.datasets import find_series
 from vintner.features import (
     OnlineStore,
     fact_history,
     feature_table,
-    find_dataset,
     find_view,
     online_features,
     series_as_known,
@@ -179,7 +179,7 @@ def vintage(dataset: str) -> Response[str]:
     """Answer with a whole series as it was known."""
     query = from_query(VintageQuery, app.current_event)
     table = series_as_known(
-        find_dataset(dataset),
+        find_series(dataset),
         query.entity,
         reader_at(query.revision),
         known_at=query.known_at,
@@ -195,7 +195,7 @@ def history(dataset: str) -> Response[str]:
     """Answer with every version of one fact."""
     query = from_query(HistoryQuery, app.current_event)
     table = fact_history(
-        find_dataset(dataset),
+        find_series(dataset),
         query.entity,
         query.event_time,
         reader_at(query.revision),

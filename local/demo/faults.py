@@ -22,7 +22,7 @@ import pyarrow as pa
 from local.demo.errors import StoryImpossibleError
 from local.demo.model import Feed
 from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, OP, REVISION_SEQ, Operation
-from vintner.marketdata import DATASETS, MACRO_DATA, MACRO_SERIES, MARKET_DATA, PRICES_DAILY
+from vintner.marketdata import MACRO_DATA, MACRO_SERIES, MARKET_DATA, PRICES_DAILY, REFERENCE
 from vintner.messaging import MAX_RECORDS, SCHEMA
 
 SEED: Final = 20081231
@@ -52,7 +52,7 @@ class Traffic:
     @property
     def stream(self) -> str:
         """Logical name of the stream that carries them."""
-        return DATASETS[self.dataset].stream
+        return REFERENCE[self.dataset].stream
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +175,7 @@ def _bad_record(kind: str, rule: str, dataset: str, record: Record, now: datetim
     return BadDelivery(
         kind=kind,
         rule=rule,
-        stream=DATASETS[dataset].stream,
+        stream=REFERENCE[dataset].stream,
         data=_envelope(dataset, [record], now),
         payload=json.dumps(record, ensure_ascii=False, separators=(",", ":")),
     )

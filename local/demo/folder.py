@@ -27,7 +27,7 @@ from local.demo.model import Feed
 from local.demo.rules import FeedRule, Layout, TimeRule, ValueRule
 from local.demo.sources.clocks import changed_only, upserts
 from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, OP, REVISION_SEQ
-from vintner.marketdata import DATASETS
+from vintner.marketdata import REFERENCE
 
 OWN_LAYOUT: Final = "vintner.toml"
 SHIPPED: Final = Path(__file__).parent / "layouts"
@@ -54,7 +54,7 @@ def find_layout(folder: Path) -> Layout:
             return layout
     rules = tuple(_plain_rules(folder)) if folder.is_dir() else ()
     if not rules:
-        raise FolderUnknownError(folder=folder, datasets=", ".join(DATASETS))
+        raise FolderUnknownError(folder=folder, datasets=", ".join(REFERENCE))
     return Layout(version=1, name=folder.name, feeds=rules)
 
 
@@ -134,7 +134,7 @@ def _filter(rule: FeedRule, schema: pa.Schema) -> pc.Expression:
 
 
 def _facts(table: pa.Table, rule: FeedRule) -> pa.Table:
-    types = {column.name: column.type for column in DATASETS[rule.dataset].columns}
+    types = {column.name: column.type for column in REFERENCE[rule.dataset].columns}
     columns: dict[str, Any] = {
         ENTITY: _entities(table, rule.entity),
         EVENT_TIME: rule.event_time.instants(table),
@@ -165,7 +165,7 @@ def _entities(table: pa.Table, template: str) -> pa.Array | pa.ChunkedArray:
 
 def _plain_rules(folder: Path) -> Iterator[FeedRule]:
     """Yield a rule for each file named after a dataset, by the columns it has."""
-    for name, dataset in DATASETS.items():
+    for name, dataset in REFERENCE.items():
         for file in (folder / f"{name}{ending}" for ending in ENDINGS):
             if file.is_file():
                 present = pq.read_schema(file).names if file.suffix == ".parquet" else csv.read_csv(file).column_names

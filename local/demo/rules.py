@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from local.demo.sources.clocks import Delay, Period, end_of, session_closes
 from vintner.bitemporal.model import INSTANT, utc
-from vintner.marketdata import DATASETS
+from vintner.marketdata import REFERENCE
 
 _CLOSE = re.compile(r"close of (\w+)")
 
@@ -175,9 +175,9 @@ class FeedRule(Rule):
 
     @model_validator(mode="after")
     def _is_declared(self) -> Self:
-        if self.dataset not in DATASETS:
-            raise ValueError(f"dataset {self.dataset!r} is not declared; choose from {', '.join(DATASETS)}")
-        columns = DATASETS[self.dataset].values.names
+        if self.dataset not in REFERENCE:
+            raise ValueError(f"dataset {self.dataset!r} is not declared; choose from {', '.join(REFERENCE)}")
+        columns = REFERENCE[self.dataset].values.names
         for name in self.values:
             if name not in columns:
                 raise ValueError(f"{name!r} is not a column of {self.dataset}; it has {', '.join(columns)}")

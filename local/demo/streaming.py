@@ -22,7 +22,7 @@ from local.demo.stage import Stage
 from local.demo.traffic import Sender, Tally, Watch, late_kept
 from vintner.aws.streams import KinesisPut
 from vintner.lake import FactReader
-from vintner.marketdata import DATASETS, INSTRUMENTS, MACRO_DATA, MARKET_DATA
+from vintner.marketdata import INSTRUMENTS, MACRO_DATA, MARKET_DATA, REFERENCE
 from vintner.messaging import Producer
 
 PRODUCER: Final = "demo"
@@ -98,7 +98,7 @@ def _account(
     reader: FactReader,
 ) -> Streamed:
     tally, quarantine = watch.tally(), watch.quarantine()
-    tables = {name: reader.read(DATASETS[name]) for name in {one.dataset for one in traffic}}
+    tables = {name: reader.read(REFERENCE[name]) for name in {one.dataset for one in traffic}}
     naturally = Counter(row["dataset"] for row in quarantine) - Counter(_datasets_of(bad, quarantine))
     by_dataset = {
         name: Counts(sent=sent, kept=clean.kept[name], duplicates=clean.duplicates[name], quarantined=naturally[name])

@@ -21,7 +21,7 @@ from vintner.bitemporal.model import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, REVISIO
 from vintner.lake.ledger import Ledger
 from vintner.lake.quarantine import TABLE as QUARANTINE
 from vintner.lake.reader import load_table
-from vintner.marketdata import DATASETS
+from vintner.marketdata import REFERENCE
 from vintner.messaging import Entry, Producer
 
 CALL: Final = 4000
@@ -93,7 +93,7 @@ class Watch:
         self._catalog = catalog
         self._database = database
         self._log = log
-        self._names = (*DATASETS, QUARANTINE)
+        self._names = (*REFERENCE, QUARANTINE)
         self._counts: dict[str, Mapping[str, int]] = {name: {} for name in self._names}
 
     def tally(self) -> Tally:
@@ -111,7 +111,7 @@ class Watch:
         before, moved = -1, time.monotonic()
         while True:
             tally = self._refreshed([name for name in self._names if not self._is_complete(name, sender)])
-            for name in DATASETS:
+            for name in REFERENCE:
                 on_progress(name, tally.of(name))
             if tally.total >= sender.sent or (only is not None and self._is_settled(only, sender)):
                 return tally
@@ -130,7 +130,7 @@ class Watch:
 
     def _is_complete(self, name: str, sender: Sender) -> bool:
         """Say whether a dataset's ledger has all its records already, so that it need not be read again."""
-        return name in DATASETS and self._tally().of(name) >= sender.sent_by_dataset.get(name, 0)
+        return name in REFERENCE and self._tally().of(name) >= sender.sent_by_dataset.get(name, 0)
 
     def _is_settled(self, name: str, sender: Sender) -> bool:
         """Say whether a dataset's records are all kept, repeats or refused."""
@@ -146,8 +146,8 @@ class Watch:
 
     def _tally(self) -> Tally:
         return Tally(
-            kept={name: self._counts[name].get("kept", 0) for name in DATASETS},
-            duplicates={name: self._counts[name].get("duplicates", 0) for name in DATASETS},
+            kept={name: self._counts[name].get("kept", 0) for name in REFERENCE},
+            duplicates={name: self._counts[name].get("duplicates", 0) for name in REFERENCE},
             quarantined=self._counts[QUARANTINE].get("quarantined", 0),
         )
 

@@ -9,6 +9,7 @@ import math
 import struct
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from vintner.bitemporal.model import MAX_REVISION, NaiveTimeError
-from vintner.features.errors import ConflictingVersionsError, OnlineRowError
+from vintner.features.errors import ConflictingVersionsError, OnlineKeyError, OnlineRowError
 from vintner.features.online import OnlineStore
 from vintner.lake.model import Column, Dataset, Layout
 
@@ -40,6 +41,24 @@ EVERY_TYPE = Dataset(
 OTHER = Dataset(
     name="other", doc="Another.", stream="market_data", columns=EVERY_TYPE.columns, layout=Layout.YEAR_OF_EVENT
 )
+
+PAIRS = Dataset(
+    name="pairs",
+    doc="Facts about a name and a number.",
+    stream="market_data",
+    keys=(
+        Column(name="name", type=pa.string(), doc="A text."),
+        Column(name="number", type=pa.int64(), doc="A number."),
+    ),
+    columns=(Column(name="count", type=pa.int64(), doc="An integer."),),
+    layout=Layout.YEAR_OF_EVENT,
+)
+NAMES = replace(
+    PAIRS,
+    name="names",
+    keys=(Column(name="one", type=pa.string(), doc="A text."), Column(name="two", type=pa.string(), doc="A text.")),
+)
+"""A dataset whose entities have two texts for a name, so that one could be taken for another."""
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -75,6 +94,11 @@ def row(
 ) -> dict[str, Any]:
     clocks = {"entity": entity, "event_time": event, "knowledge_time": known, "revision_seq": seq, "op": op}
     return clocks | {"ingested_at": known, "source": "test", "record_id": "s/0/1/0"} | values
+
+
+def _clocks(event: datetime, known: datetime) -> dict[str, Any]:
+    clocks = {"event_time": event, "knowledge_time": known, "revision_seq": 0, "op": "upsert", "ingested_at": known}
+    return clocks | {"source": "test", "record_id": "s/0/1/0"}
 
 
 def table(rows: Sequence[Mapping[str, Any]], dataset: Dataset = EVERY_TYPE) -> pa.Table:
@@ -211,6 +235,33 @@ class OnlineStoreContract:
         store.put(OTHER, table([row(entity, day(0), day(1), count=2)]))
         assert self.read(store, entity) is None
         assert self.read(store, f"{entity}#x")["count"] == 1
+
+    def test_an_entity_of_several_keys_is_named_by_all_of_them(self, store: OnlineStore, entity: str) -> None:
+        rows = [{"name": entity, "number": n, "count": 10 * n} | _clocks(day(n), day(n)) for n in (-1, 0, 1, 11)]
+        assert store.put(PAIRS, table(rows, PAIRS)) == 4
+        assert [store.latest(PAIRS, (entity, n), at=FAR, known_at=FAR) for n in (-1, 1)] == [
+            {"name": entity, "number": n, "event_time": day(n), "knowledge_time": day(n), "revision_seq": 0}
+            | {"count": 10 * n}
+            for n in (-1, 1)
+        ]
+        assert store.latest(PAIRS, (entity, 2), at=FAR, known_at=FAR) is None
+        assert store.latest(PAIRS, (entity, 11), at=day(10), known_at=FAR) is None
+
+    def test_entities_whose_names_join_to_the_same_text_do_not_meet(self, store: OnlineStore, entity: str) -> None:
+        names = [(f"{entity}#b", "c"), (entity, "b#c"), (entity, "b%23c"), (f"{entity}%23b", "c"), (entity, "")]
+        rows = [
+            {"one": one, "two": two, "count": count} | _clocks(day(0), day(0)) for count, (one, two) in enumerate(names)
+        ]
+        assert store.put(NAMES, table(rows, NAMES)) == len(names)
+        found = [store.latest(NAMES, name, at=FAR, known_at=FAR) for name in names]
+        assert [(one["one"], one["two"], one["count"]) for one in found if one] == [
+            (*name, count) for count, name in enumerate(names)
+        ]
+
+    @pytest.mark.parametrize("key", ["e", ("e",), ("e", "1"), ("e", True), (1, 1), ("e", None), ("e", 1, 1)])
+    def test_what_names_no_entity_is_refused(self, store: OnlineStore, key: Any) -> None:
+        with pytest.raises(OnlineKeyError, match="name \\(string\\), number \\(int64\\)"):
+            store.latest(PAIRS, key, at=FAR, known_at=FAR)
 
     def test_no_rows_are_no_versions(self, store: OnlineStore) -> None:
         assert store.put(EVERY_TYPE, EVERY_TYPE.schema.empty_table()) == 0

@@ -148,6 +148,15 @@ def test_what_can_no_longer_be_an_answer_is_not_rebuilt(dynamodb: Any) -> None:
     assert rebuild_online(lake, DynamoOnlineStore(TABLE, client=dynamodb), [lasting], now=day(5)) == {"other": 3}
 
 
+def test_an_item_says_when_it_can_no_longer_be_an_answer(dynamodb: Any) -> None:
+    lasting = replace(OTHER, ttl=timedelta(days=2))
+    DynamoOnlineStore(TABLE, client=dynamodb).put(lasting, table([row("e", day(0), day(1))]))
+    (item,) = everything(dynamodb)
+    assert int(item["expires"]["N"]) == int(day(2).timestamp()) + 1
+    DynamoOnlineStore(TABLE, client=dynamodb).put(EVERY_TYPE, table([row("e", day(0), day(1))]))
+    assert ["expires" in item for item in everything(dynamodb)] == [False, True]
+
+
 def everything(client: Any) -> list[Any]:
     items = client.scan(TableName=TABLE, ConsistentRead=True)["Items"]
     return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))

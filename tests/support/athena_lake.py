@@ -14,8 +14,8 @@ from pyiceberg.table import Table
 from local.athena import Cancellation, SqlEngine, Statement, StatementKind
 from local.athena.printing import print_column
 from local.athena.statements import fill_parameters
+from vintner.datasets import DATASETS
 from vintner.lake.migrate import migrate
-from vintner.marketdata.datasets import DATASETS
 
 DATABASE: Final = "vintner_laptop"
 

@@ -10,8 +10,8 @@ from local.ground import Ground
 from local.ground.config import ACCOUNT, REGION
 from local.ground.deploy import LAPTOP
 from vintner.aws.catalog import open_glue_catalog
+from vintner.datasets import DATASETS
 from vintner.lake.migrate import migrate
-from vintner.marketdata.datasets import DATASETS
 
 NAMES: Final = Names(get(LAPTOP), ACCOUNT)
 

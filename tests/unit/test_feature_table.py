@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from vintner.bitemporal import INSTANT, NaiveTimeError, SpineTableError, audit_leaks
+from vintner.datasets import dataset_of, find_dataset, find_series
 from vintner.features import (
     Feature,
     FeatureTtlError,
@@ -20,7 +21,6 @@ from vintner.features import (
     UnknownViewError,
     fact_history,
     feature_table,
-    find_dataset,
     find_view,
     online_features,
     series_as_known,
@@ -248,6 +248,10 @@ def test_what_is_not_declared_is_refused_with_what_is() -> None:
         find_view("nothing")
     with pytest.raises(UnknownDatasetError, match="prices_daily"):
         find_dataset("nothing")
+    with pytest.raises(UnknownDatasetError, match="prices_daily"):
+        find_series("trades")
+    with pytest.raises(UnknownDatasetError, match="of stream nothing"):
+        dataset_of("nothing")
 
 
 def test_a_feature_may_not_outlast_its_dataset():

@@ -15,8 +15,9 @@ import pytest
 from tests.support.memory import DATABASE, WAREHOUSE, MemoryCatalog, open_memory_catalog
 from vintner.aws import __main__ as commands
 from vintner.aws import lake_commands
+from vintner.datasets import DATASETS
 from vintner.lake import LakeReader, land_facts, load_table, migrate
-from vintner.marketdata import DATASETS, MACRO_SERIES
+from vintner.marketdata import MACRO_SERIES
 
 T0 = datetime(2025, 1, 1, tzinfo=UTC)
 CUT = "2025-12-31T00:00:00+00:00"

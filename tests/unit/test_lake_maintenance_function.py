@@ -29,10 +29,11 @@ from vintner.aws.maintenance import (
 )
 from vintner.aws.settings import SettingsError
 from vintner.aws.stored import FilesNotRemovedError, list_files, remove_files, stored_files
+from vintner.datasets import DATASETS
 from vintner.lake import LakeReader, UnknownRevisionError, land_facts, load_table, migrate
 from vintner.lake.handle import Lake
 from vintner.lake.revisions import audit_draft, draft_rows, publish_draft, reproduce
-from vintner.marketdata import DATASETS, MACRO_SERIES
+from vintner.marketdata import MACRO_SERIES
 
 BUCKET, WAREHOUSE, DATABASE = "vintner-test-lake", "s3://vintner-test-lake/lake", "vintner_test"
 T0 = datetime(2025, 1, 1, tzinfo=UTC)

@@ -17,6 +17,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table.refs import SnapshotRefType
 from pyiceberg.table.update import update_table_metadata
 
+from vintner.datasets import DATASETS
 from vintner.lake import (
     Column,
     LakeReader,
@@ -32,7 +33,7 @@ from vintner.lake import (
 )
 from vintner.lake.staging import stage
 from vintner.lake.updates import set_ref
-from vintner.marketdata import DATASETS, MACRO_SERIES
+from vintner.marketdata import MACRO_SERIES
 
 DATABASE = "facts"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

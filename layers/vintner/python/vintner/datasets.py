@@ -9,7 +9,7 @@ from typing import Final
 from vintner.execution.datasets import DATASETS as EXECUTION
 from vintner.features.datasets import STREAMED
 from vintner.features.errors import UnknownDatasetError
-from vintner.lake.model import Dataset
+from vintner.lake.model import ENTITY_KEY, Dataset
 from vintner.marketdata.datasets import DATASETS as MARKET
 
 DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType({**MARKET, **STREAMED, **EXECUTION})
@@ -34,6 +34,25 @@ def find_dataset(name: str) -> Dataset:
     if name not in DATASETS:
         raise UnknownDatasetError(dataset=name, known=", ".join(sorted(DATASETS)))
     return DATASETS[name]
+
+
+def find_series(name: str) -> Dataset:
+    """Return the declared dataset ``name``, whose entities are named by one text, the column ``entity``.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If no such dataset has that name; the error lists those that exist.
+
+    Examples
+    --------
+    >>> find_series("macro_series").key_names
+    ('entity',)
+    """
+    series = {known: dataset for known, dataset in DATASETS.items() if dataset.keys == ENTITY_KEY}
+    if name not in series:
+        raise UnknownDatasetError(dataset=name, known=", ".join(sorted(series)))
+    return series[name]
 
 
 def dataset_of(stream: str) -> Dataset:

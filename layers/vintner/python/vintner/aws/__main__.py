@@ -22,10 +22,10 @@ from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.rebuild import rebuild_online
 from vintner.aws.settings import Settings
 from vintner.aws.stored import list_files
+from vintner.datasets import DATASETS
 from vintner.errors import VintnerError
 from vintner.lake import LakeReader, NoMetadataError, declarations, migrate, register_table
 from vintner.lake.handle import Lake
-from vintner.marketdata import DATASETS
 
 
 def migrate_tables(settings: Settings) -> Rows:
@@ -62,7 +62,8 @@ def rebuild(settings: Settings) -> Rows:
     """Put every version of the lake into the online store; one row a dataset."""
     reader = LakeReader(open_catalog(settings), settings.glue_database)
     store = DynamoOnlineStore(settings.online_table, region=settings.region)
-    put = rebuild_online(reader, store, DATASETS.values(), _progress, now=datetime.now(UTC))
+    served = [dataset for dataset in DATASETS.values() if dataset.served]
+    put = rebuild_online(reader, store, served, _progress, now=datetime.now(UTC))
     return [{"dataset": name, "versions": count} for name, count in put.items()]
 
 

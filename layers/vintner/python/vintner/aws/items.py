@@ -1,7 +1,10 @@
 """How a version of a fact is written as a DynamoDB item, without losing a bit.
 
 - The keys are text in which alphabetical order is time order: instants have a fixed width (``Z``, microseconds) and
-  revision numbers ten digits. ``pk`` is ``{dataset}#{entity}``; ``sk`` is ``{event}#{knowledge}#{revision}``.
+  revision numbers ten digits. ``pk`` is ``{dataset}#{entity}``, the entity as one text
+  (:func:`vintner.features.online.entity_text`); ``sk`` is ``{event}#{knowledge}#{revision}``.
+- A version of a dataset with a ttl says when it can no longer be an answer (``expires``, seconds since 1970): the table
+  may forget it then.
 - A double is kept as text, because DynamoDB's numbers are decimal: they have no NaN, no infinities, no negative zero
   and stop at 1e-130, while Python's ``repr`` of a double names exactly one double. A NaN is kept by its bits.
 - Integers have at most 19 digits and fit a DynamoDB number (38 digits) exactly.
@@ -14,7 +17,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -22,19 +25,22 @@ import pyarrow as pa
 
 from vintner.bitemporal.model import INSTANT, Operation, utc
 from vintner.errors import VintnerError
-from vintner.features.online import Version
+from vintner.features.online import Key, Version, entity_text
 from vintner.lake.model import Dataset
 
 PK: Final = "pk"
 SK: Final = "sk"
 OP: Final = "op"
 VALUES: Final = "values"
+EXPIRES: Final = "expires"
 
 Attribute = Mapping[str, Any]
 """A DynamoDB attribute value in its wire form, for instance ``{"S": "text"}``."""
 
 _NULL: Final[Attribute] = {"NULL": True}
 _NAN_PREFIX: Final = "nan:"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 
 class UnsupportedColumnError(VintnerError, TypeError):
@@ -63,9 +69,9 @@ def instant_text(value: datetime) -> str:
     return f"{utc(value).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def partition_key(dataset: Dataset, entity: str) -> str:
+def partition_key(dataset: Dataset, key: Key) -> str:
     """Return the partition key under which all versions of an entity's facts lie."""
-    return f"{dataset.name}#{entity}"
+    return f"{dataset.name}#{entity_text(key)}"
 
 
 class ItemFormat:
@@ -89,14 +95,17 @@ class ItemFormat:
     def item(self, version: Version) -> dict[str, Attribute]:
         """Return the item of one version."""
         clocks = instant_text(version.event_time), instant_text(version.knowledge_time), f"{version.revision_seq:010d}"
-        return {
-            PK: {"S": partition_key(self._dataset, version.entity)},
+        item: dict[str, Attribute] = {
+            PK: {"S": partition_key(self._dataset, tuple(version.keys.values()))},
             SK: {"S": "#".join(clocks)},
             OP: {"S": version.op.value},
             VALUES: {"M": {name: self._attribute(name, value) for name, value in version.values.items()}},
         }
+        if self._dataset.ttl is not None:
+            item[EXPIRES] = {"N": str((version.event_time - _EPOCH + self._dataset.ttl) // _SECOND + 1)}
+        return item
 
-    def version(self, entity: str, item: Mapping[str, Attribute]) -> Version:
+    def version(self, key: Key, item: Mapping[str, Attribute]) -> Version:
         """Return the version an item holds; columns no longer declared are left out."""
         event, knowledge, revision = item[SK]["S"].split("#")
         stored: Mapping[str, Attribute] = item[VALUES]["M"]
@@ -105,7 +114,8 @@ class ItemFormat:
             for name, codec in self._codecs.items()
             if name in stored
         }
-        return Version(entity, _instant(event), _instant(knowledge), int(revision), Operation(item[OP]["S"]), values)
+        keys = dict(zip(self._dataset.key_names, key, strict=True))
+        return Version(keys, _instant(event), _instant(knowledge), int(revision), Operation(item[OP]["S"]), values)
 
     def _attribute(self, column: str, value: object) -> Attribute:
         codec = self._codecs[column]

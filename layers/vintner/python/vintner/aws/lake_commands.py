@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from vintner.aws.stored import remove_files, stored_files
 from vintner.bitemporal.content import content_hash
+from vintner.datasets import DATASETS, find_dataset
 from vintner.errors import VintnerError
-from vintner.features.registry import find_dataset
 from vintner.lake.errors import MainMovedError
 from vintner.lake.handle import Lake
 from vintner.lake.maintenance import Compacted, Expired, Orphans, Upkeep, maintain
@@ -42,7 +42,6 @@ from vintner.lake.revisions import (
     roll_back,
     verify_chain,
 )
-from vintner.marketdata import DATASETS
 
 Rows = list[dict[str, Any]]
 Options = argparse.Namespace

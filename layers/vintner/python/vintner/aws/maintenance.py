@@ -24,12 +24,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vintner.aws.catalog import open_catalog
 from vintner.aws.settings import Settings, Variables
 from vintner.aws.stored import remove_files, stored_files
+from vintner.datasets import DATASETS
 from vintner.errors import VintnerError
 from vintner.lake.handle import Lake
 from vintner.lake.maintenance import Compacted, Expired, Orphans, Upkeep, maintain
 from vintner.lake.quarantine import TABLE as QUARANTINE
 from vintner.lake.revisions.records import TABLE as REVISIONS
-from vintner.marketdata import DATASETS
 
 OWN: Final = (QUARANTINE, REVISIONS)
 """The lake's own tables. They are small, and maintained together."""

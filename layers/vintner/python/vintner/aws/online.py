@@ -29,7 +29,7 @@ from botocore.config import Config
 from vintner.aws.items import PK, SK, Attribute, ItemFormat, instant_text, partition_key
 from vintner.bitemporal.model import Operation, utc
 from vintner.errors import VintnerError
-from vintner.features.online import Version, versions_of
+from vintner.features.online import Version, key_of, versions_of
 from vintner.lake.model import Dataset
 
 BATCH: Final = 25
@@ -112,15 +112,15 @@ class DynamoOnlineStore:
             raise OnlineWriteError(table=self.table_name, left=left, asked=len(items), attempts=ATTEMPTS)
         return len(items)
 
-    def latest(self, dataset: Dataset, entity: str, *, at: datetime, known_at: datetime) -> Mapping[str, Any] | None:
+    def latest(self, dataset: Dataset, entity: Any, *, at: datetime, known_at: datetime) -> Mapping[str, Any] | None:
         """Return the newest fact as it was known; see :meth:`vintner.features.online.OnlineStore.latest`."""
         knowledge_cut = utc(known_at, field="known_at")
         bound: str | None = f"{instant_text(utc(at, field='at'))}#{_LAST}"
         gone: datetime | None = None  # the event whose winner is a tombstone
-        form = ItemFormat(dataset)
+        form, key = ItemFormat(dataset), key_of(dataset, entity)
         while bound is not None:
-            items, more = self._page(partition_key(dataset, entity), bound)
-            versions = [form.version(entity, item) for item in items]
+            items, more = self._page(partition_key(dataset, key), bound)
+            versions = [form.version(key, item) for item in items]
             winner, gone = _walk(versions, knowledge_cut, gone)
             if winner is not None:
                 return winner.answer

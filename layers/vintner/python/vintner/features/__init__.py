@@ -3,13 +3,14 @@
 from vintner.features.errors import (
     ConflictingVersionsError,
     FeatureTtlError,
+    OnlineKeyError,
     OnlineRowError,
     UnknownDatasetError,
     UnknownViewError,
 )
 from vintner.features.model import Feature, FeatureView
 from vintner.features.online import MemoryOnlineStore, OnlineStore, Version, versions_of
-from vintner.features.registry import find_dataset, find_view
+from vintner.features.registry import find_view
 from vintner.features.series import fact_history, series_as_known
 from vintner.features.table import feature_table, online_features, sources_for, with_entity_keys
 from vintner.features.views import EQUITY_DAILY, VIEWS
@@ -22,6 +23,7 @@ __all__ = [
     "FeatureTtlError",
     "FeatureView",
     "MemoryOnlineStore",
+    "OnlineKeyError",
     "OnlineRowError",
     "OnlineStore",
     "UnknownDatasetError",
@@ -29,7 +31,6 @@ __all__ = [
     "Version",
     "fact_history",
     "feature_table",
-    "find_dataset",
     "find_view",
     "online_features",
     "series_as_known",

@@ -21,6 +21,12 @@ class OnlineRowError(VintnerError, ValueError):
     template = "{dataset}: field {field!r} of row {position} is {value!r}: {rule}; {remedy}"
 
 
+class OnlineKeyError(VintnerError, ValueError):
+    """An entity is not named as its dataset names entities."""
+
+    template = "{dataset}: {key!r} names no entity; give one value for each of {wanted}"
+
+
 class ConflictingVersionsError(VintnerError, ValueError):
     """Two rows have one version key and different values. Neither may win, so nothing was written."""
 

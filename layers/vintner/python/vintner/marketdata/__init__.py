@@ -11,6 +11,7 @@ from vintner.marketdata.datasets import (
     MARKET_DATA,
     PRICES_DAILY,
     QUOTES,
+    REFERENCE,
     TRADES,
     datasets_of,
 )
@@ -18,5 +19,5 @@ from vintner.marketdata.ingest import IngestReport, ingest
 
 __all__ = [
     "BARS", "DATASETS", "FACTOR_RETURNS", "INDEX_MEMBERSHIP", "INSTRUMENTS", "MACRO_DATA", "MACRO_SERIES",
-    "MARKET_DATA", "PRICES_DAILY", "QUOTES", "TRADES", "IngestReport", "datasets_of", "ingest",
+    "MARKET_DATA", "PRICES_DAILY", "QUOTES", "REFERENCE", "TRADES", "IngestReport", "datasets_of", "ingest",
 ]  # fmt: skip

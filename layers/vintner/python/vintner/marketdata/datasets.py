@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from vintner.lake.model import Column, Dataset, Layout
 from vintner.marketdata.declared import stream_dataset
+from vintner.marketdata.gaps.dataset import GAPS
+from vintner.marketdata.symbology import SYMBOLS
 from vintner.messaging.streams import BARS as BARS_STREAM
 from vintner.messaging.streams import L1 as L1_STREAM
 from vintner.messaging.streams import TRADES as TRADES_STREAM
@@ -106,10 +108,13 @@ BARS: Final = stream_dataset(
     ttl=timedelta(days=10),
 )
 
-DATASETS: Final = {
+REFERENCE: Final = {
     dataset.name: dataset
-    for dataset in (INSTRUMENTS, PRICES_DAILY, INDEX_MEMBERSHIP, MACRO_SERIES, FACTOR_RETURNS, TRADES, QUOTES, BARS)
+    for dataset in (INSTRUMENTS, PRICES_DAILY, INDEX_MEMBERSHIP, MACRO_SERIES, FACTOR_RETURNS, SYMBOLS, GAPS)
 }
+"""The datasets whose facts anyone may state: they travel as JSON in the streams ``market_data`` and ``macro_data``."""
+
+DATASETS: Final = REFERENCE | {dataset.name: dataset for dataset in (TRADES, QUOTES, BARS)}
 """Every dataset of market and macro data by name."""
 
 

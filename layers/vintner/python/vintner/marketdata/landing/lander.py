@@ -31,7 +31,7 @@ from vintner.lake.quarantine import Refusal
 from vintner.marketdata.landing.checks import check_facts, check_records
 from vintner.marketdata.landing.model import Broken, LandReport, Normalise, Online, Store
 from vintner.marketdata.landing.payload import payloads
-from vintner.marketdata.landing.reading import ROW, Incoming, read_deliveries
+from vintner.marketdata.landing.reading import ARRIVED_AT, DELIVERY, POSITION, ROW, Incoming, read_deliveries
 from vintner.marketdata.landing.rows import fact_rows
 from vintner.messaging.kinesis import Delivery, checkpoints
 from vintner.messaging.records import schema_of
@@ -129,7 +129,7 @@ class Lander:
         """Do what follows the lake: serve what it holds."""
         if self._online is None or not judgement.held.num_rows:
             return
-        newest = pc.max(incoming.rows["arrived_at"]).as_py()
+        newest = pc.max(incoming.rows[ARRIVED_AT]).as_py()
         served = self._dataset.can_answer_rows(judgement.held, from_=newest)
         if served.num_rows:
             self._online.put(self._dataset, served)
@@ -140,7 +140,7 @@ class Lander:
         names = schema_of(self._stream.record).names
         rows = incoming.rows.take(pa.array([one.row for one in broken], pa.int64()))
         keys = zip(*(rows[name].to_pylist() for name in self._stream.key), strict=True)
-        placed = zip(rows["delivery"].to_pylist(), rows["position"].to_pylist(), strict=True)
+        placed = zip(rows[DELIVERY].to_pylist(), rows[POSITION].to_pylist(), strict=True)
         made = []
         for one, payload, key, (number, position) in zip(
             broken, payloads(rows.select(names)), keys, placed, strict=True

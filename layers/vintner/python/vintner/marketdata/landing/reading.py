@@ -20,11 +20,11 @@ from vintner.messaging.wire import Batch, unpack
 
 WHOLE_DELIVERY: Final = -1
 
-ROW: Final = "row"
+ROW: Final = "row_of_call"
 """Place of a record in the call (int64)."""
 DELIVERY: Final = "delivery"
-"""Place of its delivery in the call (int64)."""
-POSITION: Final = "position"
+"""Place of its delivery in the call (int32)."""
+POSITION: Final = "row_of_delivery"
 """Its place in the delivery (int64)."""
 LANE: Final = "lane"
 PRODUCER: Final = "producer"
@@ -34,7 +34,7 @@ PLACED: Final = (
     pa.field(LANE, pa.int32()),
     pa.field(PRODUCER, pa.string()),
     pa.field(ARRIVED_AT, INSTANT),
-    pa.field(DELIVERY, pa.int64()),
+    pa.field(DELIVERY, pa.int32()),
     pa.field(POSITION, pa.int64()),
     pa.field(ROW, pa.int64()),
 )
@@ -86,7 +86,7 @@ def record_ids(deliveries: Sequence[Delivery], rows: pa.Table) -> pa.Array:
     --------
     >>> from datetime import UTC
     >>> sent = Delivery(stream="s", shard="0", sequence=7, data=b"", arrived_at=datetime(2026, 1, 5, tzinfo=UTC))
-    >>> record_ids([sent], pa.table({"delivery": [0, 0], "position": [0, 1]})).to_pylist()
+    >>> record_ids([sent], pa.table({"delivery": [0, 0], "row_of_delivery": [0, 1]})).to_pylist()
     ['s/0/7/0', 's/0/7/1']
     """
     if not rows.num_rows:
@@ -108,7 +108,7 @@ def _table(kind: type[Any], deliveries: Sequence[Delivery], batches: Sequence[Ba
         pa.array([batch.lane for batch in batches], pa.int32()).take(origin),
         pa.array([batch.producer for batch in batches], pa.string()).take(origin),
         pa.array([delivery.arrived_at for delivery in deliveries], INSTANT).take(origin),
-        origin,
+        origin.cast(pa.int32()),
         pc.subtract(row, offsets.take(origin)),
         row,
     )
