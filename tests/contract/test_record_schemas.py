@@ -18,9 +18,7 @@ from vintner.messaging.records import Doc, record
 
 
 def _tick(version: int, fields: dict[str, Any], *, name: str = "tick") -> type[Any]:
-    made = type(
-        name.title(), (), {"__annotations__": fields, **{field: None for field in fields}, "__doc__": "A tick."}
-    )
+    made = type(name.title(), (), {"__annotations__": fields, **dict.fromkeys(fields), "__doc__": "A tick."})
     return record(name, version=version)(dataclass(frozen=True, kw_only=True)(made))
 
 

@@ -149,9 +149,9 @@ def test_recovery_is_called_every_minute(synthesis: Synthesis):
         function = resources[schedule.properties["Target"]["Arn"]["Fn::GetAtt"][0]]["Properties"]["FunctionName"]
         called[text(function)] = schedule.properties
     for name in ("dead-letters", "gap-repair"):
-        schedule = called[f"vintner-{synthesis.environment.name}-{name}"]
-        assert schedule["ScheduleExpression"] == "rate(1 minute)"
-        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+        found = called[f"vintner-{synthesis.environment.name}-{name}"]
+        assert found["ScheduleExpression"] == "rate(1 minute)"
+        assert found["FlexibleTimeWindow"] == {"Mode": "OFF"}
 
 
 def test_a_dropped_file_calls_its_function(synthesis: Synthesis):
