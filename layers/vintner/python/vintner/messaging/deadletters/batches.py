@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vintner.messaging.deadletters.causes import cause_of_failure
-from vintner.messaging.deadletters.model import Cause, Parts
+from vintner.messaging.deadletters.model import Cause, Parts, short
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class Answer:
     @property
     def why(self) -> str:
         """The error in one line."""
-        return ": ".join(part for part in (self.error, self.message) if part)
+        return short(": ".join(part for part in (self.error, self.message) if part))
 
 
 Call = Callable[[Sequence[Any]], Answer]

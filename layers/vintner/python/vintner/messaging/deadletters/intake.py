@@ -8,7 +8,7 @@ from datetime import datetime
 from vintner.messaging.deadletters.batches import Answer
 from vintner.messaging.deadletters.causes import cause_of_failure, cause_of_rule
 from vintner.messaging.deadletters.errors import LetterObjectError
-from vintner.messaging.deadletters.model import Cause, Letter, LetterKind, LetterState, instant_text, letter_id
+from vintner.messaging.deadletters.model import Cause, Letter, LetterKind, LetterState, instant_text, letter_id, short
 from vintner.messaging.deadletters.moves import Finding, Move, opened
 from vintner.messaging.deadletters.objects import read_failed_call
 from vintner.messaging.deadletters.payload import same_payload
@@ -39,7 +39,7 @@ class RefusedRow:
     @property
     def finding(self) -> Finding:
         """The row as a finding."""
-        detail = f"{self.field}: {self.remedy}"
+        detail = short(f"{self.field}: {self.remedy}")
         return Finding(mark=self.mark, rule=self.rule, detail=detail, cause=cause_of_rule(self.rule))
 
 
@@ -54,7 +54,7 @@ def refused_letter(row: RefusedRow, now: datetime) -> Letter:
         kind=LetterKind.RECORD,
         stream=row.stream,
         rule=row.rule,
-        detail=f"{row.field}: {row.remedy}",
+        detail=short(f"{row.field}: {row.remedy}"),
         place=row.quarantine_id,
         first_seen=now,
         since=now,
@@ -84,9 +84,9 @@ def object_letter(key: str, data: bytes, now: datetime) -> Letter:
     try:
         call = read_failed_call(data)
     except LetterObjectError as error:
-        return replace(letter, detail=str(error))
+        return replace(letter, detail=short(str(error)))
     told = ": ".join(part for part in (call.error, call.message) if part)
-    return replace(letter, kind=call.kind, stream=call.stream, function=call.function, rule=call.condition, detail=told)
+    return replace(letter, kind=call.kind, stream=call.stream, function=call.function, rule=call.condition, detail=short(told))
 
 
 def cause_of(letter: Letter) -> Cause:
@@ -105,7 +105,7 @@ def bad_record(batch: Letter, place: int, answer: Answer, now: datetime) -> Move
         stream=batch.stream,
         function=batch.function,
         rule=answer.error or "given back",
-        detail=answer.message,
+        detail=short(answer.message),
         place=batch.place,
         first_seen=now,
         since=now,

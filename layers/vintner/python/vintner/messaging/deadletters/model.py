@@ -19,6 +19,9 @@ from typing import Any, Final
 BY_ITSELF: Final = "dead letters"
 """Who acts where no person asked for it."""
 
+LONGEST_TEXT: Final = 1_000
+"""Characters kept of what an error says."""
+
 Parts = tuple[tuple[int, int], ...]
 """Ranges ``[from, to)`` of the records of a batch, in order."""
 
@@ -185,6 +188,11 @@ def transition_of(text: str) -> Transition:
 def instant_text(at: datetime) -> str:
     """Return the text of an instant, whose order is the order of time."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def short(text: str) -> str:
+    """Return a text cut where a person stops reading: an error may quote megabytes of what caused it."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def _plain(value: Any) -> Any:
