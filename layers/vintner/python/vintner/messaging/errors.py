@@ -100,3 +100,9 @@ class BatchNotFinishedError(VintnerError):
     """Memory or time ran short, so a part of a batch was not worked on. What was is committed."""
 
     template = "{left} of {count} deliveries were left for want of memory or time; the batch has to come again"
+
+
+class MessageRefusedError(VintnerError, ValueError):
+    """A foreign message cannot be read. ``rule`` names the reason in two or three words."""
+
+    template = "{field}: {rule}; {remedy}"
