@@ -22,7 +22,7 @@ CAPTURES: Final = ("binance-spot", "binance-usdm")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def depth_lines(venue: str) -> Iterator[BookSnapshot | DepthDifference]:
+def depth_messages(venue: str) -> Iterator[BookSnapshot | DepthDifference]:
     """Yield snapshot and differences of BTCUSDT as they were received."""
     for _, message in _lines(venue):
         if "lastUpdateId" in message:
