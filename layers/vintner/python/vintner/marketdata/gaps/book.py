@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ PATIENCE: Final = timedelta(seconds=5)
 KEEP: Final = timedelta(days=2)
 MOST: Final = 4096
 _VERSION: Final = 1
+_SLACK: Final = 64
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -69,7 +71,7 @@ class Event(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
     gap: Gap
     left: list[Range]
@@ -78,8 +80,33 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Lane:
+    """Entries in the order they were opened, which is that of their times: first those stated, then the others."""
+
     clock: datetime = _EPOCH
-    entries: list[_Entry] = field(default_factory=list)
+    stated: deque[_Entry] = field(default_factory=deque)
+    young: deque[_Entry] = field(default_factory=deque)
+    of: dict[str, list[_Entry]] = field(default_factory=dict)
+    live: int = 0
+
+    def enter(self, entry: _Entry) -> None:
+        (self.stated if entry.stated else self.young).append(entry)
+        self.of.setdefault(entry.gap.instrument, []).append(entry)
+        self.live += 1
+
+    def drop(self, entry: _Entry) -> None:
+        """Let an entry go: from its instrument now, from its queue when its turn comes or too many have gone."""
+        entry.left = []
+        self.live -= 1
+        others = self.of[entry.gap.instrument]
+        others.remove(entry)
+        if not others:
+            del self.of[entry.gap.instrument]
+        if len(self.stated) > 2 * self.live + _SLACK:
+            self.stated = deque(one for one in self.stated if one.left)
+
+    @property
+    def entries(self) -> list[_Entry]:
+        return [entry for entry in (*self.stated, *self.young) if entry.left]
 
 
 class GapBook:
@@ -162,28 +189,41 @@ class GapBook:
 
     def _advance(self, lane: _Lane, clock: datetime) -> Iterator[Gap]:
         lane.clock = max(lane.clock, clock)
-        for entry in lane.entries:
-            due = entry.gap.opened_at + self._patience
-            if not entry.stated and due <= lane.clock:
+        while lane.young and (not lane.young[0].left or self._due(lane.young[0]) <= lane.clock):
+            entry = lane.young.popleft()
+            if entry.left:
                 entry.stated = True
-                entry.gap = entry.gap.revised(due, missing_rows=size(entry.left))
+                entry.gap = entry.gap.revised(self._due(entry), missing_rows=size(entry.left))
+                lane.stated.append(entry)
                 yield entry.gap
-        lane.entries = [one for one in lane.entries if one.gap.opened_at + self._keep > lane.clock]
+        while lane.stated and (not lane.stated[0].left or lane.stated[0].gap.opened_at + self._keep <= lane.clock):
+            entry = lane.stated.popleft()
+            if entry.left:
+                lane.drop(entry)
+
+    def _due(self, entry: _Entry) -> datetime:
+        return entry.gap.opened_at + self._patience
 
     def _open(self, lane: _Lane, event: Event) -> None:
         numbers, at = (event.first_missing, event.last_missing), lane.clock
-        gap = sequence_gap(event.instrument, numbers, opened_at=at, known_at=at)
-        lane.entries.append(_Entry(gap, [numbers]))
-        del lane.entries[: -self._most]
+        lane.enter(_Entry(sequence_gap(event.instrument, numbers, opened_at=at, known_at=at), [numbers]))
+        while lane.live > self._most:
+            oldest = (lane.stated or lane.young).popleft()
+            if oldest.left:
+                lane.drop(oldest)
 
     def _fill(self, lane: _Lane, event: Event) -> Iterator[Gap]:
-        filled = [(event.first_missing, event.last_missing)]
-        for entry in lane.entries:
-            if entry.gap.instrument == event.instrument:
-                entry.left = without(entry.left, filled)
-                if entry.stated and not entry.left:
-                    yield entry.gap.revised(lane.clock, state=GapState.REPAIRED, missing_rows=0, repaired_at=lane.clock)
-        lane.entries = [one for one in lane.entries if one.left]
+        first, last = event.first_missing, event.last_missing
+        for entry in list(lane.of.get(event.instrument, ())):
+            low, high = entry.gap.numbers
+            if last < low or first > high:
+                continue
+            entry.left = without(entry.left, [(first, last)])
+            if entry.left:
+                continue
+            if entry.stated:
+                yield entry.gap.revised(lane.clock, state=GapState.REPAIRED, missing_rows=0, repaired_at=lane.clock)
+            lane.drop(entry)
 
 
 def missing_of(numbers: Iterable[int]) -> list[Range]:
@@ -223,7 +263,10 @@ def _unpacked(number: int, blob: bytes) -> _Lane:
         raise GapStateError(lane=number, problem="are damaged") from cause
     if version != _VERSION:
         raise GapStateError(lane=number, problem=f"are of version {version}, {_VERSION} is read here")
-    return _Lane(_instant(state["clock"]), [_entry(one) for one in state["entries"]])
+    lane = _Lane(_instant(state["clock"]))
+    for one in state["entries"]:
+        lane.enter(_entry(one))
+    return lane
 
 
 def _entry(one: Mapping[str, Any]) -> _Entry:
