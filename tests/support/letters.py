@@ -137,6 +137,11 @@ class World:
         self.processed: list[str] = []
         self.answer: Callable[[str, Mapping[str, Any]], Answer] = lambda *_: Answer()
 
+    @property
+    def armed(self) -> bool:
+        """Whether the process is still to end."""
+        return self.crash_at is not None
+
     def processor(self, who: str = "p", **changes: Any) -> LetterProcessor:
         ports = Ports(put=self._put, call=self._call, read=self.objects.get)
         return LetterProcessor(self.store, ports, clock=lambda: self.now, who=who, policy=self.policy, **changes)

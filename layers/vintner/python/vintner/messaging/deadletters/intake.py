@@ -86,7 +86,9 @@ def object_letter(key: str, data: bytes, now: datetime) -> Letter:
     except LetterObjectError as error:
         return replace(letter, detail=short(str(error)))
     told = ": ".join(part for part in (call.error, call.message) if part)
-    return replace(letter, kind=call.kind, stream=call.stream, function=call.function, rule=call.condition, detail=short(told))
+    return replace(
+        letter, kind=call.kind, stream=call.stream, function=call.function, rule=call.condition, detail=short(told)
+    )
 
 
 def cause_of(letter: Letter) -> Cause:

@@ -25,16 +25,19 @@ _NEW, _WAITING, _RETRYING, _PARKED, _REDRIVEN, _RESOLVED, _DISCARDED = LetterSta
 
 ALLOWED: Final[Mapping[LetterState, frozenset[LetterState]]] = MappingProxyType(
     {
-        _NEW: frozenset({_NEW, _WAITING, _PARKED, _RESOLVED, _DISCARDED}),
+        _NEW: frozenset({_WAITING, _PARKED, _RESOLVED, _DISCARDED}),
         _WAITING: frozenset({_WAITING, _RETRYING, _DISCARDED}),
         _RETRYING: frozenset({_RETRYING, _WAITING, _PARKED, _REDRIVEN, _RESOLVED}),
-        _PARKED: frozenset({_PARKED, _WAITING, _DISCARDED}),
-        _REDRIVEN: frozenset({_REDRIVEN, _WAITING, _PARKED, _RESOLVED, _DISCARDED}),
-        _RESOLVED: frozenset({_RESOLVED, _WAITING, _PARKED}),
-        _DISCARDED: frozenset({_DISCARDED, _WAITING}),
+        _PARKED: frozenset({_WAITING, _DISCARDED}),
+        _REDRIVEN: frozenset({_WAITING, _PARKED, _RESOLVED, _DISCARDED}),
+        _RESOLVED: frozenset({_WAITING, _PARKED}),
+        _DISCARDED: frozenset({_WAITING}),
     }
 )
-"""The states each state may be followed by; to follow itself is to keep it and change something else."""
+"""The states each state may be followed by.
+
+A waiting letter may be asked for sooner; a held one may make progress or be taken over.
+"""
 
 _REMEDY: Final = {
     _RETRYING: "wait until whoever holds it is done",
