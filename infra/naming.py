@@ -144,6 +144,11 @@ class Names:
         """ARN of the topic alarms speak to."""
         return self.arn("sns", self.of("alarms"))
 
+    @property
+    def metrics_namespace(self) -> str:
+        """CloudWatch namespace of the metrics our own code writes; environments may share an account."""
+        return f"Vintner/{self.environment.name}"
+
     def variables(self) -> dict[str, str]:
         """Return the variables that tell a process where the things of this environment are."""
         return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from aws_cdk import Duration, aws_cloudwatch, aws_cloudwatch_actions
@@ -9,30 +11,37 @@ from constructs import Construct
 
 from infra.shared import Shared
 
-METRICS_NAMESPACE: Final = "Vintner"
-"""Where the metrics that our own code writes are."""
+_NO_DIMENSIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def own_metric(
-    shared: Shared, *, service: str, name: str, statistic: str, period: Duration | None = None
+    shared: Shared,
+    *,
+    service: str,
+    name: str,
+    statistic: str,
+    period: Duration | None = None,
+    dimensions: Mapping[str, str] = _NO_DIMENSIONS,
 ) -> aws_cloudwatch.Metric:
     """Return a metric that a function of ours writes.
 
     Parameters
     ----------
     shared
-        The environment.
+        Names.
     service
         The function's name after ``vintner-{environment}-``.
     name
         The metric's name.
     statistic, period
         How its values are taken together; by the minute, if no period is given.
+    dimensions
+        What it is told apart by besides the service.
     """
     return aws_cloudwatch.Metric(
-        namespace=METRICS_NAMESPACE,
+        namespace=shared.names.metrics_namespace,
         metric_name=name,
-        dimensions_map={"environment": shared.environment.name, "service": service},
+        dimensions_map={"service": service, **dimensions},
         statistic=statistic,
         period=period or Duration.minutes(1),
     )

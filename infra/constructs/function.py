@@ -10,7 +10,7 @@ from aws_cdk import Duration, aws_iam, aws_lambda, aws_logs
 from constructs import Construct
 
 from infra import paths
-from infra.constructs.alarms import METRICS_NAMESPACE, alarm_above
+from infra.constructs.alarms import alarm_above
 from infra.constructs.layers import GENERATED, RUNTIME, Layers, lambda_architecture
 from infra.constructs.logs import KeptLogs
 from infra.constructs.permissions import use_key, wildcards, write_dead_letters
@@ -150,8 +150,8 @@ class HandlerFunction(aws_lambda.Function):
             filter_name="memory",
             log_group=logs,
             filter_pattern=aws_logs.FilterPattern.literal(_REPORT),
-            metric_namespace=f"{METRICS_NAMESPACE}/Memory",
-            metric_name=shared.names.of(name),
+            metric_namespace=f"{shared.names.metrics_namespace}/memory",
+            metric_name=name,
             metric_value="$used",
         )
         alarm_above(
@@ -184,6 +184,6 @@ def _variables(shared: Shared, name: str) -> dict[str, str]:
     return {
         **shared.names.variables(),
         "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        "POWERTOOLS_METRICS_NAMESPACE": shared.names.metrics_namespace,
         "POWERTOOLS_LOG_LEVEL": shared.environment.log_level.value,
     }

@@ -121,10 +121,11 @@ def claim_ids(names: Names) -> list[aws_iam.PolicyStatement]:
 
 def keep_letters(names: Names) -> list[aws_iam.PolicyStatement]:
     """Read dead letters, and keep what became of each."""
-    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+    writes = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
     return [
         _allow("ReadDeadLetters", ["s3:GetObject"], _letters(names)),
-        _allow("KeepLetters", actions, names.table_arn(names.letters_table)),
+        _allow("KeepLetters", [*reads, *writes], names.table_arn(names.letters_table)),
     ]
 
 

@@ -69,7 +69,14 @@ class MaintenanceStack(CapabilityStack):
             shared=shared,
             name=f"{_NAME}-unfinished",
             meaning=f"Maintenance ran out of time on {_DAYS} days in a row: give it more memory or call it more often.",
-            metric=own_metric(shared, service=_NAME, name="TablesLeft", statistic="Minimum", period=Duration.days(1)),
+            metric=own_metric(
+                shared,
+                service=_NAME,
+                name="TablesLeft",
+                statistic="Minimum",
+                period=Duration.days(1),
+                dimensions={"environment": shared.environment.name},
+            ),
             threshold=0,
             periods=_DAYS,
         )

@@ -56,12 +56,12 @@ def test_the_star_is_for_traces_alone(synthesis: Synthesis):
         ("orders-ledger", LANDS | {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
         ("http-ingest", {"kinesis:PutRecords"}),
         ("file-drop", {"kinesis:PutRecords"}),
-        ("dead-letters", {"kinesis:PutRecords", "dynamodb:PutItem", "dynamodb:UpdateItem", "lambda:InvokeFunction"}),
+        ("dead-letters", {"kinesis:PutRecords", "dynamodb:DeleteItem", "dynamodb:PutItem", "lambda:InvokeFunction"}),
         ("gap-repair", {"kinesis:PutRecords"}),
     ],
 )
 def test_a_function_writes_only_what_it_is_for(syntheses: Mapping[str, Synthesis], function: str, writes: set[str]):
-    reads = re.compile(r":(Get|List|Describe|Query)|^(kms|xray|logs):")
+    reads = re.compile(r":(Get|BatchGet|List|Describe|Query)|^(kms|xray|logs):")
     granted = {
         action
         for owner, statement in grants(syntheses["prod"])

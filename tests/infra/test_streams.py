@@ -97,13 +97,13 @@ def test_critical_streams_are_tried_for_longer_and_watched_closer(synthesis: Syn
 
 
 def test_whatever_goes_wrong_with_a_consumer_raises_an_alarm(synthesis: Synthesis):
-    alarms = _alarms(synthesis)
+    alarms, own = _alarms(synthesis), f"Vintner/{synthesis.environment.name}"
     for _, consumer in _consumers():
         for state, metric, namespace in (
             ("errors", "Errors", "AWS/Lambda"),
             ("throttles", "Throttles", "AWS/Lambda"),
             ("late", "IteratorAge", "AWS/Lambda"),
-            ("lagging", "LagMilliseconds", "Vintner"),
+            ("lagging", "LagMilliseconds", own),
             ("dead-letters", "OnFailureDestinationDeliveredEventCount", "AWS/Lambda"),
             ("dropped", "DroppedEventCount", "AWS/Lambda"),
             ("dead-letters-lost", "DestinationDeliveryFailures", "AWS/Lambda"),
@@ -123,10 +123,11 @@ def test_every_function_that_fills_its_memory_raises_an_alarm(synthesis: Synthes
     assert len(filters) == len(functions)
     measured = {text(one["MetricTransformations"][0]["MetricName"]) for one in filters}
     for function in functions:
-        name = text(function["FunctionName"])
+        name = text(function["FunctionName"]).removeprefix(f"vintner-{synthesis.environment.name}-")
         assert name in measured
-        alarm = alarms[f"{name.removeprefix(f'vintner-{synthesis.environment.name}-')}-memory"]
-        assert (alarm["Namespace"], text(alarm["MetricName"])) == ("Vintner/Memory", name)
+        alarm = alarms[f"{name}-memory"]
+        namespace = f"Vintner/{synthesis.environment.name}/memory"
+        assert (alarm["Namespace"], alarm["MetricName"]) == (namespace, name)
         assert alarm["Threshold"] == pytest.approx(0.9 * function["MemorySize"])
 
 
@@ -138,8 +139,9 @@ def test_what_recovery_cannot_mend_raises_an_alarm(synthesis: Synthesis):
         ("gap-repair-unrepaired", "UnrepairedGaps", "gap-repair"),
     ):
         alarm = alarms[name]
-        assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("Vintner", metric, 0)
-        assert {"Name": "service", "Value": service} in alarm["Dimensions"]
+        assert (alarm["MetricName"], alarm["Threshold"]) == (metric, 0)
+        assert alarm["Namespace"] == f"Vintner/{synthesis.environment.name}"
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
 def test_recovery_is_called_every_minute(synthesis: Synthesis):

@@ -191,7 +191,7 @@ def test_every_function_is_told_where_things_are(synthesis: Synthesis):
             "VINTNER_DEAD_LETTERS_BUCKET": names.dead_letters_bucket,
             "VINTNER_DROP_BUCKET": names.drop_bucket,
             "POWERTOOLS_SERVICE_NAME": service,
-            "POWERTOOLS_METRICS_NAMESPACE": "Vintner",
+            "POWERTOOLS_METRICS_NAMESPACE": f"Vintner/{synthesis.environment.name}",
             "POWERTOOLS_LOG_LEVEL": synthesis.environment.log_level.value,
         }
 
