@@ -76,6 +76,34 @@ _STATED: Final = (
         judged_by="Landing is tested with batches of every size.",
     ),
     Difference(
+        id="kinesis-resharding",
+        what="A mapping reads a shard that a split made from its end, not from its beginning, and does not wait for "
+        "the parent to be read out.",
+        reason=f"{_MINISTACK}: a shard it has not seen yet counts as read so far.",
+        judged_by="A consumer's state follows a lane from shard to shard by what the stream holds; tests with a stream "
+        "service in memory that splits while it is read.",
+        probe=mapping_probes.skips_what_a_new_shard_held,
+    ),
+    Difference(
+        id="kinesis-serial-mappings",
+        what="Mappings are served one after another: a slow function keeps every other waiting.",
+        reason="MiniStack polls all of them in one thread and waits for each call; only time could show it.",
+        judged_by="Speed is claimed by benchmarks of the library alone; nothing relies on who is called first.",
+    ),
+    Difference(
+        id="function-memory",
+        what="A function's log says that it used no memory, so the alarms on memory stay silent.",
+        reason=f"{_MINISTACK}: the number in the last line of a call is always 0.",
+        judged_by="The templates are tested for the filter and the alarm of every function.",
+    ),
+    Difference(
+        id="dynamodb-leading-keys",
+        what="A role that may reach items by their leading key alone reaches every item of the table.",
+        reason=f"{_MINISTACK}: the condition key is not set, so a condition for all its values holds.",
+        judged_by="The templates are tested: each processor is kept to its own positions.",
+        probe=probes.shows_items_of_other_owners,
+    ),
+    Difference(
         id="schedules",
         what="A schedule calls at once when it is due, with no window, no role and no second try.",
         reason=f"{_MINISTACK}; the settings are stored, and only waiting could show it.",

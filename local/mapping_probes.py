@@ -76,6 +76,27 @@ def runs_functions_on_own_python(ground: Ground) -> bool:
     return not str(answer["prefix"]).startswith("/var/lang")
 
 
+def skips_what_a_new_shard_held(ground: Ground) -> bool:
+    """Whether what is in a shard when a mapping first sees it, after a split, is never delivered."""
+    with _rig(ground) as rig:
+        mapping = _map(rig, batch_size=1)
+        _send(rig, ["before"])
+        wait_for(lambda: _seen(rig) or None, "the first delivery")
+        rig.functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        [shard] = rig.streams.list_shards(StreamName=_NAME)["Shards"]
+        rig.streams.split_shard(StreamName=_NAME, ShardToSplit=shard["ShardId"], NewStartingHashKey=str(2**127))
+        wait_for(lambda: _active_stream(rig.streams), "the split")
+        _send(rig, ["early"])
+        rig.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+        def after_marker() -> list[list[str]] | None:
+            _send(rig, ["marker"])  # again and again: until the shard is seen, markers are skipped like anything else
+            seen = _seen(rig)
+            return seen if ["marker"] in seen else None
+
+        return ["early"] not in wait_for(after_marker, "the marker's delivery")
+
+
 @dataclass(frozen=True, slots=True)
 class _Rig:
     """The stream, the table and the function that a probe works with."""
@@ -95,15 +116,7 @@ def _deliveries(ground: Ground, words: list[str]) -> list[list[str]]:
     """Send words as one batch, then a marker; return every delivery up to the marker."""
     with _rig(ground) as rig:
         _send(rig, words)
-        rig.functions.create_event_source_mapping(
-            EventSourceArn=rig.stream_arn,
-            FunctionName=_NAME,
-            StartingPosition="TRIM_HORIZON",
-            BatchSize=len(words),
-            BisectBatchOnFunctionError=True,
-            MaximumRetryAttempts=_RETRIES,
-            FunctionResponseTypes=["ReportBatchItemFailures"],
-        )
+        _map(rig, batch_size=len(words))
         wait_for(lambda: _seen(rig) or None, "the first delivery")
         _send(rig, ["marker"])
 
@@ -112,6 +125,20 @@ def _deliveries(ground: Ground, words: list[str]) -> list[list[str]]:
             return seen if any("marker" in delivered for delivered in seen) else None
 
         return wait_for(up_to_marker, "the marker's delivery")
+
+
+def _map(rig: _Rig, *, batch_size: int) -> str:
+    """Let the stream call the function; return the mapping's id."""
+    made = rig.functions.create_event_source_mapping(
+        EventSourceArn=rig.stream_arn,
+        FunctionName=_NAME,
+        StartingPosition="TRIM_HORIZON",
+        BatchSize=batch_size,
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=_RETRIES,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    return str(made["UUID"])
 
 
 def _send(rig: _Rig, words: list[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import boto3
 from botocore.exceptions import ClientError
 
 from local.errors import ProbeError
@@ -64,9 +65,8 @@ def lacks_sagemaker(ground: Ground) -> bool:
 def lets_anyone_assume_a_role(ground: Ground) -> bool:
     """Whether a role that trusts one service alone can be assumed by a person."""
     roles, name = ground.client("iam"), "vintner-probe-trust"
-    statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]
     try:
         ground.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="probe")
     except ClientError:
@@ -74,6 +74,36 @@ def lets_anyone_assume_a_role(ground: Ground) -> bool:
     finally:
         roles.delete_role(RoleName=name)
     return True
+
+
+def shows_items_of_other_owners(ground: Ground) -> bool:
+    """Whether a role that is kept to items with a leading key reads another item."""
+    roles, tables, name = ground.client("iam"), ground.client("dynamodb"), "vintner-probe-items"
+    allow = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}
+    own = {"Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["mine#*"]}}}
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]
+    roles.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=_policy(allow | own))
+    tables.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    try:
+        given = ground.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="probe")["Credentials"]
+        reader = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], REGION)
+        client = reader.client("dynamodb", **ground.client_options())
+        client.get_item(TableName=name, Key={"pk": {"S": "mine#1"}})
+        try:
+            client.get_item(TableName=name, Key={"pk": {"S": "theirs#1"}})
+        except ClientError:
+            return False
+        return True
+    finally:
+        tables.delete_table(TableName=name)
+        roles.delete_role_policy(RoleName=name, PolicyName=name)
+        roles.delete_role(RoleName=name)
 
 
 def glue_makes_no_iceberg_metadata(ground: Ground) -> bool:
@@ -120,6 +150,10 @@ def wait_for(look: Callable[[], T | None], what: str) -> T:
             raise ProbeError(what=what, seconds=_PATIENCE_SECONDS)
         time.sleep(0.1)
     return found
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def empty_bucket(s3: Any, bucket: str) -> None:
