@@ -18,6 +18,7 @@ from pyiceberg.catalog import Catalog
 from vintner.aws.catalog import open_catalog
 from vintner.aws.lake_commands import COMMANDS as LAKE_COMMANDS
 from vintner.aws.lake_commands import OPTIONS, Rows, aligned
+from vintner.aws.ledger import rebuild_ledger
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.rebuild import rebuild_online
 from vintner.aws.settings import Settings
@@ -74,6 +75,7 @@ COMMANDS: Final[Mapping[str, tuple[Callable[[Settings], Rows], str]]] = {
         "bring tables back that the catalog lost or has at an older version; nobody may be writing",
     ),
     "rebuild-online": (rebuild, "put every version of the lake into the online store"),
+    "rebuild-ledger": (rebuild_ledger, "claim the id of every order state and fill of the lake"),
 }
 """Commands without options; those of the lake are in :mod:`vintner.aws.lake_commands`."""
 

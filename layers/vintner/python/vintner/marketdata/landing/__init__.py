@@ -2,11 +2,9 @@
 
 from vintner.marketdata.landing.bars import BarsLander
 from vintner.marketdata.landing.lander import Lander
-from vintner.marketdata.landing.merging import merge_bars
 from vintner.marketdata.landing.model import Broken, LandReport, Normalise, Normalised, Online, Store
 from vintner.marketdata.landing.payload import payloads
 
 __all__ = [
-    "BarsLander", "Broken", "LandReport", "Lander", "Normalise", "Normalised", "Online", "Store", "merge_bars",
-    "payloads",
+    "BarsLander", "Broken", "LandReport", "Lander", "Normalise", "Normalised", "Online", "Store", "payloads",
 ]  # fmt: skip

@@ -13,12 +13,10 @@ from vintner.bitemporal.model import REVISION_SEQ
 from vintner.lake.judging import Judgement
 from vintner.lake.lookup import fact_versions
 from vintner.lake.quarantine import Refusal
-from vintner.marketdata.landing.lander import Lander, Marks
-from vintner.marketdata.landing.merging import merge_late
+from vintner.marketdata.landing.lander import Lander, Marks, Settled
+from vintner.marketdata.landing.merging import PARTIAL, merge_late
 from vintner.marketdata.landing.model import LandReport
 from vintner.marketdata.landing.reading import Incoming
-
-PARTIAL = "partial"
 
 
 class BarsLander(Lander):
@@ -38,12 +36,13 @@ class BarsLander(Lander):
 
         return self._store.land(self._dataset, merged, checkpoints=marks)
 
-    def _report(self, incoming: Incoming, judgement: Judgement, refusals: Sequence[Refusal]) -> LandReport:
+    def _report(self, incoming: Incoming, settled: Settled, refusals: Sequence[Refusal]) -> LandReport:
         """Count records: the revisions a late one adds to what is known later are rows, not records."""
+        judgement = settled.judgement
         told = {
             name: (rows := getattr(judgement, name)).filter(pc.equal(rows[REVISION_SEQ], 0))
             for name in ("kept", "redelivered", "duplicates")
         }
         further = judgement.kept.num_rows - told["kept"].num_rows
-        report = super()._report(incoming, replace(judgement, **told), refusals)
-        return replace(report, notes={"FurtherRevisions": further})
+        records = replace(settled, judgement=replace(judgement, **told), notes={"FurtherRevisions": further})
+        return super()._report(incoming, records, refusals)

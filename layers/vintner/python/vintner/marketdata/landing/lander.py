@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,7 +41,22 @@ from vintner.messaging.streams import Stream
 
 Marks = Mapping[str, int]
 
-CONFLICT = ("revision_seq", "version key with other values", "state what changed as a new version, known later")
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of accepted rows: the lake's judgement, those refused after all, and further counts by name."""
+
+    judgement: Judgement
+    broken: Sequence[Broken] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def nothing(cls, dataset: Dataset, broken: Sequence[Broken] = ()) -> Self:
+        """Return what becomes of no rows."""
+        return cls(Judgement.nothing(dataset), broken)
+
+
+CONFLICT: Final = ("revision_seq", "version key with other values", "state what changed as a new version, known later")
 
 
 class Lander:
@@ -88,21 +105,21 @@ class Lander:
         marks = checkpoints(deliveries)
         incoming = read_deliveries(deliveries, self._stream.record)
         accepted, broken = self._sift(incoming.rows)
-        judgement = Judgement.nothing(self._dataset)
+        settled = Settled.nothing(self._dataset)
         if accepted.num_rows:
-            facts = fact_rows(self._dataset, accepted, incoming.deliveries)
-            judgement, more = self._settle(facts, accepted, marks)
-            broken += more
-        refusals = [*incoming.unreadable, *self._refusals(incoming, broken)]
+            settled = self._settle(fact_rows(self._dataset, accepted, incoming.deliveries), accepted, marks)
+        refusals = [*incoming.unreadable, *self._refusals(incoming, [*broken, *settled.broken])]
         if refusals:
             self._store.refuse(refusals, checkpoints=marks)
-        self._complete(judgement, incoming)
-        return self._report(incoming, judgement, refusals)
+        self._serve(settled.judgement, incoming)
+        return self._report(incoming, settled, refusals)
 
     def _sift(self, rows: pa.Table) -> tuple[pa.Table, list[Broken]]:
         """Return the rows that may be facts, and what is wrong with the others."""
         rows, broken = check_records(rows, self._stream.record, self._dataset)
-        if self._normalise is not None and rows.num_rows:
+        if not rows.num_rows:
+            return rows, broken
+        if self._normalise is not None:
             given = rows[ROW]
             normalised = self._normalise(rows)
             rows = normalised.rows
@@ -111,22 +128,22 @@ class Lander:
         rows, more = check_facts(rows, self._dataset)
         return rows, broken + more
 
-    def _settle(self, facts: pa.Table, accepted: pa.Table, marks: Marks) -> tuple[Judgement, list[Broken]]:
-        """Land facts; return what became of them, and which of the accepted rows contradict the lake.
+    def _settle(self, facts: pa.Table, accepted: pa.Table, marks: Marks) -> Settled:
+        """Land facts; of the accepted rows those that contradict the lake are refused.
 
         ``facts`` and ``accepted`` have the same rows in the same order.
         """
         judgement = self._keep(facts, accepted, marks)
         contradicting = pc.index_in(judgement.conflicts[RECORD_ID], value_set=facts[RECORD_ID].combine_chunks())
         rows = accepted[ROW].take(contradicting).to_pylist()
-        return judgement, [Broken(row, *CONFLICT) for row in rows]
+        return Settled(judgement, [Broken(row, *CONFLICT) for row in rows])
 
     def _keep(self, facts: pa.Table, accepted: pa.Table, marks: Marks) -> Judgement:  # noqa: ARG002 - for subclasses
         """Commit facts to the lake, once."""
         return self._store.land(self._dataset, facts, checkpoints=marks)
 
-    def _complete(self, judgement: Judgement, incoming: Incoming) -> None:
-        """Do what follows the lake: serve what it holds."""
+    def _serve(self, judgement: Judgement, incoming: Incoming) -> None:
+        """Put what the lake holds, and what can be an answer, into the online store."""
         if self._online is None or not judgement.held.num_rows:
             return
         newest = pc.max(incoming.rows[ARRIVED_AT]).as_py()
@@ -163,7 +180,8 @@ class Lander:
             )
         return made
 
-    def _report(self, incoming: Incoming, judgement: Judgement, refusals: Sequence[Refusal]) -> LandReport:
+    def _report(self, incoming: Incoming, settled: Settled, refusals: Sequence[Refusal]) -> LandReport:
+        judgement = settled.judgement
         return LandReport(
             records=incoming.rows.num_rows + len(incoming.unreadable),
             kept=judgement.kept.num_rows,
@@ -171,4 +189,5 @@ class Lander:
             duplicates=judgement.duplicates.num_rows,
             refused=dict(Counter(refusal.rule for refusal in refusals)),
             sent_at=incoming.sent_at,
+            notes=settled.notes,
         )

@@ -1,0 +1,5 @@
+"""Claims the states of orders and lands them in the lake, each once."""
+
+from vintner.aws.ledger import ledger_handler
+
+handler = ledger_handler("orders")

@@ -1,0 +1,5 @@
+"""Lands feature vectors in the lake and the online store, each once."""
+
+from vintner.aws.lander import lander_handler
+
+handler = lander_handler("features.pit")
