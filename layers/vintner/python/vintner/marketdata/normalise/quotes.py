@@ -46,6 +46,20 @@ def normalise_quotes(rows: pa.Table | pa.RecordBatch, context: Context) -> Norma
     ------
     NormaliseInputError
         A column is not there or of another type.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from decimal import Decimal
+    >>> from vintner.marketdata.calendars import load_sessions
+    >>> from vintner.marketdata.symbology import Symbology
+    >>> from vintner.marketdata.venues import VENUES
+    >>> at = datetime(2026, 1, 5, 15, tzinfo=UTC)
+    >>> half = {"venue": "binance-spot", "symbol": "BTCUSDT", "update_id": 7, "event_time": at, "received_at": at,
+    ...         "bid": Decimal("61800.30"), "lane": 57, "arrived_at": at, "producer": "ws/1"}
+    >>> rows = pa.Table.from_pylist([half], schema=QUOTE_INPUT)
+    >>> normalise_quotes(rows, Context(Symbology.empty(), VENUES, load_sessions())).refused.to_pylist()[0]["rule"]
+    'half a side'
     """
     batch = as_one_batch(rows, QUOTE_INPUT)
     docket = Docket(rules.QUOTE_RULES)

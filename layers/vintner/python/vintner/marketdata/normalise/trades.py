@@ -48,6 +48,24 @@ def normalise_trades(rows: pa.Table | pa.RecordBatch, context: Context) -> Norma
     ------
     NormaliseInputError
         A column is not there or of another type.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> from decimal import Decimal
+    >>> from vintner.marketdata.calendars import load_sessions
+    >>> from vintner.marketdata.symbology import Symbology
+    >>> from vintner.marketdata.venues import VENUES
+    >>> at = datetime(2026, 1, 5, 15, tzinfo=UTC)
+    >>> one = {"venue": "binance-spot", "symbol": "BTCUSDT", "trade_id": 7, "event_time": at, "received_at": at,
+    ...        "price": Decimal("61800.30"), "size": Decimal("0.006"), "aggressor": "sell", "lane": 57,
+    ...        "arrived_at": at, "producer": "ws/1"}
+    >>> rows = pa.Table.from_pylist([one, one | {"price": Decimal(0)}], schema=TRADE_INPUT)
+    >>> done = normalise_trades(rows, Context(Symbology.empty(), VENUES, load_sessions()))
+    >>> done.rows.select(["instrument", "side", "bar_rules"]).to_pylist()
+    [{'instrument': 'BTCUSDT@binance-spot', 'side': -1, 'bar_rules': 7}]
+    >>> done.refused.select(["row", "field", "rule"]).to_pylist()
+    [{'row': 1, 'field': 'price', 'rule': 'not positive'}]
     """
     batch = as_one_batch(rows, TRADE_INPUT)
     docket = Docket(rules.TRADE_RULES)

@@ -49,7 +49,7 @@ _COMMON: Final = (
     _regular("K", "Rule 127 or Rule 155 Trade"),
     Condition(code="L", name="Sold Last (Late Reporting)", consolidated=_NOT_LAST),
     Condition(code="M", name="Market Center Official Close", market_center=_PRICES, consolidated=0, closing=True),
-    _volume_only("N", "Next Day Trade (reserved since 2017)"),
+    _volume_only("N", "Next Day Trade (now reserved)"),
     _regular("O", "Market Center Opening Trade"),
     _not_last("P", "Prior Reference Price"),
     Condition(code="Q", name="Market Center Official Open", market_center=HIGH_LOW, consolidated=0),
