@@ -115,7 +115,7 @@ def keep_state(names: Names, folder: str) -> list[aws_iam.PolicyStatement]:
 
 def claim_ids(names: Names) -> list[aws_iam.PolicyStatement]:
     """Claim ids in the ledger; a claim is never taken back."""
-    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
     return [_allow("ClaimIds", actions, names.table_arn(names.ledger_table))]
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from constructs import Construct
 
 from infra.constructs import Layers, StreamConsumer
-from infra.constructs.permissions import append_to_lake, query_online, write_online
+from infra.constructs.permissions import append_to_lake, write_online
 from infra.environments import Environment
 from infra.stacks.base import CapabilityStack, consumers_of
 from infra.stacks.features import FeaturesStack
 from infra.stacks.foundation import FoundationStack
 from infra.stacks.lake import LakeStack
 from infra.stacks.streaming import StreamingStack
-from vintner.messaging.streams import Role
+from vintner.messaging.streams import BARS, FEATURES_PIT, FEATURES_RAW, Role
+
+SERVED: Final = (BARS.name, FEATURES_RAW.name, FEATURES_PIT.name)
+"""Streams whose facts are served online as well, as their datasets declare it."""
 
 
 class LandingStack(CapabilityStack):
@@ -49,7 +54,6 @@ class LandingStack(CapabilityStack):
                 description=f"Lands the stream {stream.name} in the lake.",
                 permissions=[
                     *append_to_lake(self.names),
-                    *write_online(self.names),
-                    *query_online(self.names),
+                    *(write_online(self.names) if stream.name in SERVED else ()),
                 ],
             )

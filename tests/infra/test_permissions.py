@@ -10,6 +10,7 @@ import pytest
 from infra.constructs.permissions import wildcards
 from infra.nag import names_in_findings
 from tests.infra.synthesis import Synthesis, as_list, grants, text
+from vintner.datasets import dataset_of
 from vintner.messaging.streams import STREAMS, Role
 
 LANDS = {"glue:UpdateTable", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
@@ -93,6 +94,18 @@ def test_maintenance_alone_may_remove_data_and_nobody_versions_of_it(synthesis: 
     assert (names.role("lake-maintenance"), f"arn:aws:s3:::{names.lake_bucket}/lake/*") in {
         (owner, resource) for owner, _, resource in removes
     }
+
+
+def test_landers_write_online_what_their_datasets_serve_and_nothing_else(synthesis: Synthesis):
+    names = names_in_findings(synthesis.environment)
+    writers = {owner for owner, one in grants(synthesis) if "dynamodb:BatchWriteItem" in as_list(one["Action"])}
+    landers = {
+        names.role(consumer.function.replace("_", "-")): dataset_of(stream.name).served
+        for stream in STREAMS.values()
+        for consumer in stream.consumers
+        if consumer.role is not Role.PROCESSOR
+    }
+    assert {owner for owner, served in landers.items() if served} == writers & set(landers)
 
 
 def test_a_processor_reaches_no_state_but_its_own(synthesis: Synthesis):
