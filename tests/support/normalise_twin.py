@@ -131,14 +131,17 @@ class Twin:
         return max(there, key=lambda fact: fact["event_time"]) if there else {}
 
     def _counts(self, conditions: str | None, venue: Venue, told: Row) -> tuple[int, bool]:
-        table = self.venues.tables.get(told["conditions"]) if told.get("conditions") else venue.conditions
+        table = venue.conditions.codes if venue.conditions else None
+        if told.get("conditions"):
+            named = self.venues.tables.get(told["conditions"])
+            table = named.codes if named else {}
         counts, closing = 7, False
         for code in conditions or "":
             if table is None or code == " ":
                 continue
-            if code not in table.codes:
+            if code not in table:
                 raise Broken("conditions", "unknown condition")
-            condition = table.codes[code]
+            condition = table[code]
             counts &= condition.market_center if venue.scope == "market center" else condition.consolidated
             closing |= condition.closing
         return counts, closing

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vintner.bitemporal import ENTITY, EVENT_TIME, INSTANT, KNOWLEDGE_TIME, TIME, FactSource, as_of_join
+from vintner.bitemporal import ENTITY, EVENT_TIME, KNOWLEDGE_TIME, TIME, FactSource, as_of_join, fact_schema
 from vintner.lake.model import Column, Dataset, Layout
 
 ANY_EARLIER: Final = -(2**63)
@@ -45,6 +45,8 @@ SYMBOLS: Final = Dataset(
     layout=Layout.YEAR_OF_KNOWLEDGE,
 )
 """The facts symbols are mapped by."""
+
+_FACTS: Final = fact_schema(pa.schema([(column.name, column.type) for column in SYMBOLS.columns]))
 
 
 class Region(NamedTuple):
@@ -95,7 +97,6 @@ class Symbology:
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> from vintner.bitemporal import fact_schema
     >>> start, june = datetime(2012, 5, 18, tzinfo=UTC), datetime(2022, 6, 9, tzinfo=UTC)
     >>> schema = fact_schema(pa.schema([(column.name, column.type) for column in SYMBOLS.columns]))
     >>> def named(symbol, instrument, at):
@@ -111,10 +112,11 @@ class Symbology:
 
     def __init__(self, facts: pa.Table) -> None:
         numbers = pa.array(range(facts.num_rows), pa.int64())
+        facts = facts.select(_FACTS.names).cast(_FACTS)
         self._facts = facts.combine_chunks().append_column(_NUMBER, numbers)
         events: dict[str, set[int]] = {}
         known: dict[str, set[int]] = {}
-        instants = (facts[clock].cast(INSTANT).cast(pa.int64()).to_pylist() for clock in (EVENT_TIME, KNOWLEDGE_TIME))
+        instants = (facts[clock].cast(pa.int64()).to_pylist() for clock in (EVENT_TIME, KNOWLEDGE_TIME))
         for key, event, learned in zip(facts[ENTITY].to_pylist(), *instants, strict=True):
             events.setdefault(key, set()).add(event)
             known.setdefault(key, set()).add(learned)
@@ -124,10 +126,7 @@ class Symbology:
     @classmethod
     def empty(cls) -> Symbology:
         """Return a symbology that knows no symbol: enough for venues whose symbols stand for themselves."""
-        names = {column.name: column.type for column in SYMBOLS.columns}
-        clocks = {EVENT_TIME: INSTANT, KNOWLEDGE_TIME: INSTANT, "revision_seq": pa.int64(), "op": pa.string()}
-        fields = {ENTITY: pa.string(), **clocks, "ingested_at": INSTANT, **names}
-        return cls(pa.schema(list(fields.items())).empty_table())
+        return cls(_FACTS.empty_table())
 
     def knows(self, entity: str) -> bool:
         """Return whether anything was ever stated about a symbol."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
 from vintner.marketdata.normalise.standing import SEPARATOR, Kind, Standings
 from vintner.marketdata.symbology import Symbology
-from vintner.marketdata.venues import Reading, Scope, Venues
+from vintner.marketdata.venues import ConditionTable, Reading, Scope, Venues
 
-MOST_READINGS = 4_096
+MOST_READINGS: Final = 4_096
 """Distinct texts of conditions remembered."""
+
+_NO_TABLE: Final = ConditionTable("none", "a table that nobody declared knows no code", [])
 
 
 class Sessions(Protocol):
@@ -50,12 +52,16 @@ class Context:
         return self._standings[kind]
 
     def reading(self, tape_and_conditions: str) -> Reading | None:
-        """Return how a trade counts by ``table``, ``scope`` and ``conditions``, each after a separator."""
+        """Return how a trade counts by ``table``, ``scope`` and ``conditions``, each after a separator.
+
+        None where a code is not known, or where there are codes and the table that a symbol names is not known.
+        """
         if tape_and_conditions not in self._readings:
             if len(self._readings) >= MOST_READINGS:
                 self._readings.clear()
             table, scope, conditions = tape_and_conditions.split(SEPARATOR, 2)
-            self._readings[tape_and_conditions] = self.venues.tables[table].read(conditions, Scope(scope))
+            read = self.venues.tables.get(table, _NO_TABLE).read
+            self._readings[tape_and_conditions] = read(conditions, Scope(scope))
         return self._readings[tape_and_conditions]
 
 

@@ -181,7 +181,7 @@ class Standings:
 
     def _standing(self, venue: Venue, symbol: str, told: SymbolFact, region: Region) -> Standing:
         tick, bands = self._ticks(venue, told)
-        table = self._venues.tables.get(told.conditions) if told.conditions else venue.conditions
+        table = told.conditions or (venue.conditions.name if venue.conditions else None)
         return Standing(
             instrument=told.instrument or (f"{symbol}@{venue.code}" if venue.self_named else None),
             dense=venue.dense,
@@ -196,7 +196,7 @@ class Standings:
             lot=told.lot,
             tick=tick,
             bands=bands,
-            tape=None if table is None else f"{table.name}{SEPARATOR}{venue.scope}",
+            tape=None if table is None else f"{table}{SEPARATOR}{venue.scope}",
             may_cross=venue.may_cross,
             region=region,
         )
