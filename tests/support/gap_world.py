@@ -125,14 +125,16 @@ class World:
             if self.claims[gap.gap_id][0] == attempt:
                 self.claims[gap.gap_id] = attempt, due
 
-    def ids(self, instrument: str, numbers: Range) -> pa.Table:
-        first, last = numbers
+    def ids(self, gap: Gap) -> pa.Table:
+        first, last = gap.numbers
         inside = [n for n in sorted(self.lake) if first <= n <= last]
         before, after = [n for n in self.lake if n < first], [n for n in self.lake if n > last]
         return self._rows([*([max(before)] if before else []), *inside, *([min(after)] if after else [])])
 
-    def span(self, instrument: str, start: datetime, end: datetime) -> pa.Table:
-        return self._rows([n for n in sorted(self.lake) if start <= trade(n).event_time <= end])
+    def span(self, gap: Gap) -> pa.Table:
+        assert gap.missing_from is not None
+        assert gap.missing_to is not None
+        return self._rows([n for n in sorted(self.lake) if gap.missing_from <= trade(n).event_time <= gap.missing_to])
 
     def _rows(self, numbers: list[int]) -> pa.Table:
         producers = [self.lake[n] for n in numbers]

@@ -18,7 +18,7 @@ from vintner.marketdata.gaps.model import (
     sequence_gap,
 )
 from vintner.marketdata.gaps.repair import repair
-from vintner.marketdata.gaps.silences import Silence, Tolerances, calendar_gaps, silences
+from vintner.marketdata.gaps.silences import Silence, Tolerances, calendar_gaps, silences, watch
 from vintner.marketdata.gaps.sources import ArchiveSource, HistoricalTradesSource, SecondarySource, SpanSource
 from vintner.marketdata.gaps.workshop import RepairLimits, Workshop, producer_of
 
@@ -26,5 +26,5 @@ __all__ = [
     "ENDED", "GAPS", "ArchiveSource", "Cause", "Evidence", "Gap", "GapBook", "GapKind", "GapSourceError", "GapState",
     "GapStateError", "HistoricalTradesSource", "LaneWatch", "RepairLimits", "SecondarySource", "Silence", "SpanSource",
     "Tolerances", "UnknownGapError", "Workshop", "calendar_gap", "calendar_gaps", "cause_of", "gap_id", "lane_gap",
-    "missing_of", "newest", "producer_of", "repair", "sequence_gap", "silences",
+    "missing_of", "newest", "producer_of", "repair", "sequence_gap", "silences", "watch",
 ]  # fmt: skip

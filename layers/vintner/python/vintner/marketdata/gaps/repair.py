@@ -30,7 +30,7 @@ from vintner.marketdata.gaps.causes import Evidence, cause_of
 from vintner.marketdata.gaps.model import Cause, Gap, GapKind, GapState
 from vintner.marketdata.gaps.ranges import Range, missing, of_numbers, pieces, size, without
 from vintner.marketdata.gaps.silent import repair_silence
-from vintner.marketdata.gaps.sources import SecondarySource
+from vintner.marketdata.gaps.sources import SecondarySource, each_once
 from vintner.marketdata.gaps.workshop import Workshop, close, explain, give_up, repairs_among
 
 PATIENT_LOOKS: Final = 3
@@ -58,7 +58,7 @@ def repair(gap: Gap, shop: Workshop) -> Gap:
 
 
 def _repair_numbers(gap: Gap, attempt: int, shop: Workshop) -> Gap:
-    around = shop.held.ids(gap.instrument, gap.numbers)
+    around = shop.held.ids(gap)
     inside = around.filter(_inside(around, gap.numbers))
     left = missing(inside["trade_id"].to_pylist(), gap.numbers)
     cause = cause_of(gap, _with_producers(shop.held.evidence(gap), around, gap.numbers))
@@ -85,7 +85,7 @@ def _publish_from(
     for piece in pieces(wanted, _PIECE):
         rows = shop.ask(source.name, partial(source.fetch, gap.instrument, *piece), said)
         if rows is not None:
-            rows = _each_once(rows.filter(_inside(rows, piece)))
+            rows = each_once(rows.filter(_inside(rows, piece)))
             shop.send(gap, attempt, source.name, rows)
         left += without([piece], of_numbers(rows["trade_id"].to_pylist() if rows is not None else ()))
     return left
@@ -126,12 +126,3 @@ def _pairs(rows: pa.Table) -> list[tuple[int, str]]:
 
 def _inside(rows: pa.Table, numbers: Range) -> Any:
     return pc.and_(pc.greater_equal(rows["trade_id"], numbers[0]), pc.less_equal(rows["trade_id"], numbers[1]))
-
-
-def _each_once(rows: pa.Table) -> pa.Table:
-    """Return rows by ascending trade id, the first of each."""
-    rows = rows.sort_by("trade_id")
-    ids = rows["trade_id"].combine_chunks()
-    if len(ids) < 2:
-        return rows
-    return rows.filter(pa.concat_arrays([pa.array([True]), pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))]))

@@ -14,11 +14,13 @@ silence keeps its start whenever it is looked at, so it stays the same gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
-from vintner.marketdata.gaps.model import Gap, GapKind, calendar_gap
+from vintner.marketdata.gaps.model import Gap, GapKind, GapState, calendar_gap
 
 Span = tuple[datetime, datetime]
 """First and last instant at which an instrument was seen."""
@@ -122,3 +124,44 @@ def calendar_gaps(instrument: str, found: Sequence[Silence], held: Sequence[Gap]
         ended = now_found[since].end if since in now_found else now
         if ended is not None:
             yield gap.revised(now, missing_to=ended)
+
+
+Sessions = Callable[[str], Sequence[Span] | None]
+"""Returns the late sessions of an instrument, None where it trades round the clock."""
+
+
+def watch(
+    seen: Mapping[str, Iterable[Span]],
+    held: Iterable[Gap],
+    sessions_of: Sessions,
+    tolerances: Tolerances,
+    *,
+    now: datetime,
+) -> Iterator[Gap]:
+    """Yield what changed in the silences of all instruments that trade regularly.
+
+    Parameters
+    ----------
+    seen
+        When each of them was seen of late.
+    held
+        Gaps that are known, in any state and of any kind.
+    """
+    of: dict[str, list[Gap]] = defaultdict(list)
+    for gap in held:
+        if gap.kind is GapKind.CALENDAR:
+            of[gap.instrument].append(gap)
+    for instrument, spans in sorted(seen.items()):
+        tolerance, spans = tolerances.of(instrument), sorted(spans)
+        if tolerance is not None and spans:
+            sessions = sessions_of(instrument)
+            always = [(spans[0][0], now + timedelta(days=1))]
+            found = list(silences(spans, always if sessions is None else sessions, tolerance, now=now))
+            yield from calendar_gaps(instrument, found, of[instrument], now=now)
+    for instrument in sorted(set(of) - set(seen)):
+        for gap in of[instrument]:
+            if not gap.has_ended and gap.missing_to is None:
+                yield gap.revised(now, missing_to=now, state=GapState.EXPLAINED, reason=_NO_MORE)
+
+
+_NO_MORE: Final = "it has not traded for days, so it no longer trades regularly"

@@ -32,7 +32,7 @@ def repair_silence(gap: Gap, attempt: int, shop: Workshop) -> Gap:
     cause = cause_of(gap, shop.held.evidence(gap))
     if cause is Cause.VENUE_HALT:
         return explain(gap, cause, attempt, "the venue had halted trading", shop)
-    rows = shop.held.span(gap.instrument, start, end)
+    rows = shop.held.span(gap)
     if repairs_among(gap, rows["source"].to_pylist()):
         return close(gap, rows, cause, attempt, shop)
     if shop.numbers_are_dense(gap.instrument):

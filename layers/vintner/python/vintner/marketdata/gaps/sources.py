@@ -294,3 +294,18 @@ def parts(rows: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
     for start in range(0, rows.num_rows, most):
         piece = rows.slice(start, most).combine_chunks()
         yield from piece.to_batches()
+
+
+def each_once(rows: pa.Table, *then_by: str) -> pa.Table:
+    """Return rows by ascending trade id, of each the first (by further columns, ascending).
+
+    Examples
+    --------
+    >>> each_once(pa.table({"trade_id": [2, 1, 2], "source": ["b", "a", "a"]}), "source")["source"].to_pylist()
+    ['a', 'a']
+    """
+    rows = rows.sort_by([(name, "ascending") for name in ("trade_id", *then_by)])
+    ids = rows["trade_id"].combine_chunks()
+    if not len(ids):
+        return rows
+    return rows.filter(pa.concat_arrays([pa.array([True]), pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))]))

@@ -13,7 +13,6 @@ import pyarrow as pa
 from vintner.marketdata.gaps.causes import Evidence
 from vintner.marketdata.gaps.errors import GapSourceError
 from vintner.marketdata.gaps.model import Cause, Gap, GapKind, GapState
-from vintner.marketdata.gaps.ranges import Range
 from vintner.marketdata.gaps.sources import SecondarySource, SpanSource, parts
 from vintner.messaging.errors import CircuitOpenError
 
@@ -63,12 +62,12 @@ class GapClaims(Protocol):
 class Held(Protocol):
     """What the lake holds around a gap."""
 
-    def ids(self, instrument: str, numbers: Range) -> pa.Table:
-        """Return ``trade_id`` and ``source`` of the trades with these ids, and of the one next to either end."""
+    def ids(self, gap: Gap) -> pa.Table:
+        """Return ``trade_id`` and ``source`` of the trades with its ids, and of those next to it; once each."""
         ...
 
-    def span(self, instrument: str, start: datetime, end: datetime) -> pa.Table:
-        """Return ``trade_id`` and ``source`` of the trades with event times in ``[start, end]``."""
+    def span(self, gap: Gap) -> pa.Table:
+        """Return ``trade_id`` and ``source`` of the trades from the start to the end of its silence; once each."""
         ...
 
     def evidence(self, gap: Gap) -> Evidence:
