@@ -6,16 +6,20 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from infra import kernel as build
 from tests.support.quote_twin import QuoteTwin, Row, Told
+from vintner.bitemporal.kernel import KernelMissingError
 from vintner.bitemporal.model import INSTANT
 from vintner.marketdata.calendars import Session, SessionTable
-from vintner.marketdata.quotes import FEATURES, INPUT, QuoteEngine, QuoteRules, Verdict
+from vintner.marketdata.quotes import FEATURES, INPUT, QuoteEngine, QuoteRules, Verdict, native
 from vintner.messaging.records import DECIMAL
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -251,3 +255,19 @@ def test_tables_and_slices_and_other_columns_are_welcome(rows: list[Row]) -> Non
     expected, got = new_engine().apply(batch.slice(1)), new_engine().apply(table.slice(1))
     assert got.features.equals(expected.features)
     assert got.verdicts.equals(expected.verdicts)
+
+
+def test_no_behaviour_is_undefined(tmp_path: Path) -> None:
+    """The same stories on a build that stops at undefined behaviour: overflow, misalignment, shifts, bounds."""
+    build.build(sources=native.FOLDER, folder=tmp_path, checked=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "FOLDER", tmp_path)
+        native.library.cache_clear()
+        assert native.library()._name == str(tmp_path / build.file_name())
+        test_the_engine_is_its_twin()
+        test_a_restored_engine_goes_on_as_if_it_had_never_stopped()
+        patch.setattr(native, "FOLDER", tmp_path / "nowhere")
+        native.library.cache_clear()
+        with pytest.raises(KernelMissingError):
+            new_engine()
+    native.library.cache_clear()

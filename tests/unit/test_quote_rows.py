@@ -139,7 +139,11 @@ def test_a_spoilt_lane_is_refused_and_none_is_replaced(engine: QuoteEngine, spoi
     assert engine.dump() == now
 
 
-def test_a_lane_of_other_rules_is_refused(engine: QuoteEngine) -> None:
-    engine.apply(batch(quote()))
-    with pytest.raises(QuoteStateError):
-        QuoteEngine(QuoteRules(tick=timedelta(seconds=1)), SessionTable.of({})).load(engine.dump())
+def test_a_lane_goes_on_under_other_rules(engine: QuoteEngine) -> None:
+    """Ticks of a second: what was saved in the middle of one is told at the next."""
+    engine.apply(batch(quote(), quote(instrument=None, knowledge_time=NOON + timedelta(seconds=60.2))))
+    other = QuoteEngine(QuoteRules(tick=timedelta(seconds=1)), SessionTable.of({}))
+    other.load(engine.dump())
+    beats = [quote(instrument=None, knowledge_time=NOON + timedelta(seconds=at)) for at in (60.9, 61.2)]
+    assert other.apply(batch(beats[0])).features.num_rows == 0
+    assert set(other.apply(batch(beats[1])).features["knowledge_time"].to_pylist()) == {NOON + timedelta(seconds=61)}

@@ -109,7 +109,12 @@ int64_t vintner_quotes_load(QuoteEngine *engine, int64_t number, const QuoteLane
     if (!lane) return -1;
     lane->clock = state->clock;
     lane->stamp = state->stamp;
-    lane->next_tick = state->stamp == INT64_MIN ? INT64_MIN : state->stamp + engine->rules.tick;
+    /* The stamp may be of other rules: the next tick is the first of ours after the clock. */
+    lane->next_tick = INT64_MIN;
+    if (state->clock != INT64_MIN) {
+        int64_t rest = state->clock % engine->rules.tick;
+        lane->next_tick = state->clock - rest + (rest < 0 ? 0 : engine->rules.tick);
+    }
     for (int64_t at = 0; at < state->instruments; at++) {
         int is_new;
         const QuoteInstrument *book = &state->instrument[at];

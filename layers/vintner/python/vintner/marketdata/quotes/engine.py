@@ -135,7 +135,7 @@ class QuoteEngine:
         QuoteStateError
             One of them cannot be read; then none is replaced.
         """
-        states = {lane: unpacked(blob, lane, self.rules.microseconds) for lane, blob in blobs.items()}
+        states = {lane: unpacked(blob, lane) for lane, blob in blobs.items()}
         for lane, state in states.items():
             books = bytearray(state.books)
             for at, name in enumerate(state.names):
@@ -169,7 +169,7 @@ class QuoteEngine:
             names.append(self._names[book.instrument])
             book.instrument = at  # numbers are this engine's own; the names say which
         return LaneState(
-            clock=struct.clock, stamp=struct.stamp, rules=self.rules.microseconds, names=names, books=bytes(books),
+            clock=struct.clock, stamp=struct.stamp, names=names, books=bytes(books),
             pending=_bytes(struct.left, struct.pending * _LEFT),
         )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """A lane of the quote engine as bytes: what a snapshot holds of it.
 
-Magic, version, a CRC-32 of the rest, then compressed: how long each part is, the lane's clock, the rules it ran under,
-the names of its instruments, and the kernel's own structures, which are the same bytes on every machine we build for.
+Magic, version, a CRC-32 of the rest, then compressed: how long each part is, the lane's clock, the names of its
+instruments, and the kernel's own structures, which are the same bytes on every machine we build for. The rules of time
+are not part of it: a lane may go on under others.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ VERSION: Final = 1
 
 _HEAD: Final = struct.Struct("<4sHIQ")
 _MAGIC: Final = b"VNTQ"
-_PARTS: Final = struct.Struct("<qqqqqqqq")
+_PARTS: Final = struct.Struct("<qqqqq")
 _BOOK: Final = ctypes.sizeof(InstrumentStruct)
 _LEFT: Final = ctypes.sizeof(PendingStruct)
 _LARGEST: Final = 1 << 30
@@ -32,11 +33,10 @@ _CODEC: Final = pa.Codec("zstd", compression_level=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneState:
-    """A lane: its clock and last stamp, the rules, and its instruments as the kernel has them, with their names."""
+    """A lane: its clock and last stamp, and its instruments as the kernel has them, with their names."""
 
     clock: int
     stamp: int
-    rules: tuple[int, int, int]
     names: Sequence[str]
     books: bytes
     pending: bytes
@@ -45,35 +45,30 @@ class LaneState:
 def packed(state: LaneState) -> bytes:
     """Return a lane as bytes."""
     names = "\x00".join(state.names).encode()
-    parts = _PARTS.pack(
-        state.clock, state.stamp, *state.rules, len(state.books) // _BOOK, len(state.pending) // _LEFT, len(names)
-    )
+    counts = len(state.books) // _BOOK, len(state.pending) // _LEFT
+    parts = _PARTS.pack(state.clock, state.stamp, *counts, len(names))
     raw = parts + names + state.books + state.pending
     body = bytes(memoryview(_CODEC.compress(raw)))
     return _HEAD.pack(_MAGIC, VERSION, zlib.crc32(body), len(raw)) + body
 
 
-def unpacked(blob: bytes, lane: int, rules: tuple[int, int, int]) -> LaneState:
+def unpacked(blob: bytes, lane: int) -> LaneState:
     """Return a lane from its bytes.
 
     Raises
     ------
     QuoteStateError
-        It is no saved lane, of another version, damaged, or was made under other rules.
+        It is no saved lane, of another version, or damaged.
     """
     raw = _body(blob, lane)
-    clock, stamp, tick, grace, horizon, books, pending, length = _PARTS.unpack_from(raw)
-    if (tick, grace, horizon) != rules:
-        raise QuoteStateError(lane=lane, problem="was made under other rules of time")
+    clock, stamp, books, pending, length = _PARTS.unpack_from(raw)
     start = _PARTS.size + length
     middle, end = start + books * _BOOK, start + books * _BOOK + pending * _LEFT
     text = raw[_PARTS.size : start].decode()
     names = text.split("\x00") if books else []
     if len(raw) != end or len(names) != books:
         raise QuoteStateError(lane=lane, problem="does not hold what it announces")
-    return LaneState(
-        clock=clock, stamp=stamp, rules=rules, names=names, books=raw[start:middle], pending=raw[middle:end]
-    )
+    return LaneState(clock=clock, stamp=stamp, names=names, books=raw[start:middle], pending=raw[middle:end])
 
 
 def _body(blob: bytes, lane: int) -> bytes:
