@@ -146,7 +146,8 @@ def test_a_record_that_is_back_before_its_sender_has_noted_it_is_not_lost() -> N
     [
         ("malformed bytes", "parked"), ("checksum", "parked"), ("schema differs", "parked"),
         ("schema too new", "parked"), ("unknown record", "parked"), ("unknown format", "parked"),
-        ("unknown symbol", "waiting"), ("unknown entity", "waiting"), ("unknown instrument as of then", "waiting"),
+        ("unknown symbol", "waiting"), ("unknown entity", "waiting"), ("unknown symbol at that time", "waiting"),
+        ("unknown side", "parked"), ("unknown condition", "parked"),
         ("price not above zero", "parked"), ("version key with other values", "parked"),
     ],
 )  # fmt: skip
@@ -188,7 +189,7 @@ def test_facts_in_json_are_sent_again_in_an_envelope() -> None:
         {"payload": "no JSON"},
         {"payload": "base64:!"},
         {"payload": json.dumps(TRADE | {"price": "much"})},
-        {"payload": json.dumps(TRADE | {"event_time": 5})},
+        {"payload": json.dumps(TRADE | {"event_time": "yesterday"})},
         {"payload": json.dumps(TRADE | {"price": "1" * 30})},
         {"payload": "{}", "stream": "vintner-test-macro-data"},
     ],

@@ -15,6 +15,7 @@ from typing import Final
 
 from pyiceberg.catalog import Catalog
 
+from vintner.aws import dead_letters_commands
 from vintner.aws.catalog import open_catalog
 from vintner.aws.lake_commands import COMMANDS as LAKE_COMMANDS
 from vintner.aws.lake_commands import OPTIONS, Rows, aligned
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print rows as JSON")
         for option in options[name]:
             command.add_argument(f"--{option.rstrip('?')}", **OPTIONS[option])
+    dead_letters_commands.add_to(commands)
     try:
         chosen = parser.parse_args(arguments)
         rows = _run(chosen)
@@ -103,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> Rows:
+    if chosen.command == dead_letters_commands.NAME:
+        return dead_letters_commands.run(chosen)
     settings = Settings.from_environment()
     if chosen.command in COMMANDS:
         return COMMANDS[chosen.command][0](settings)

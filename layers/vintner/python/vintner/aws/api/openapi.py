@@ -84,7 +84,7 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "parameters": path_parameters + _query_parameters(operation.query),
+        "parameters": path_parameters + _query_parameters(operation.query, schemas),
         "responses": {"200": {"description": "The answer", "content": _json(operation.answer)}} | _problems(operation),
     }
     if operation.body is not None:
@@ -92,10 +92,11 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
-def _query_parameters(model: type[Parameters] | None) -> list[dict[str, Any]]:
+def _query_parameters(model: type[Parameters] | None, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     if model is None:
         return []
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema(by_alias=True, ref_template=_REFERENCES)
+    schemas.update(schema.pop("$defs", {}))
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": described}

@@ -16,6 +16,7 @@ from vintner.bitemporal import NaiveTimeError, SpineTableError
 from vintner.errors import VintnerError
 from vintner.features.errors import UnknownDatasetError, UnknownViewError
 from vintner.lake.errors import ExpiredRevisionError, RevisionNotNamedError, UnknownRevisionError
+from vintner.messaging.deadletters import LetterChangedError, LetterMissingError, LetterPageError, LetterStateError
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -65,6 +66,24 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
     ),
     RevisionNotNamedError: _Kind(
         HTTPStatus.BAD_REQUEST, "invalid-parameter", "A parameter is not valid", "revisions", "add {dataset}"
+    ),
+    LetterMissingError: _Kind(
+        HTTPStatus.NOT_FOUND,
+        "unknown-letter",
+        "No such dead letter",
+        "letter",
+        "list dead letters to see which there are",
+    ),
+    LetterStateError: _Kind(HTTPStatus.CONFLICT, "letter-state", "The dead letter does not allow it", "letter"),
+    LetterChangedError: _Kind(
+        HTTPStatus.CONFLICT, "letter-changed", "Another changed it first", "letter", "look at it, then decide again"
+    ),
+    LetterPageError: _Kind(
+        HTTPStatus.BAD_REQUEST,
+        "invalid-parameter",
+        "A parameter is not valid",
+        "next",
+        "give what the last page ended with",
     ),
     TooLargeError: _Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "More than one answer can hold"),
 }

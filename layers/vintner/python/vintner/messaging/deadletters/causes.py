@@ -32,15 +32,15 @@ RULES: Final[Mapping[str, Cause]] = MappingProxyType(
         "unknown column": Cause.DEPLOYMENT,
         "unknown venue": Cause.DEPLOYMENT,
         "unknown interval": Cause.DEPLOYMENT,
-        "unknown entity": Cause.DATA,
-        "unknown symbol": Cause.DATA,
-        "unknown instrument": Cause.DATA,
-        "unknown order": Cause.DATA,
+        "unknown condition": Cause.DEPLOYMENT,
     }
 )
-"""Cause by rule, where a rule says more than that something is wrong with a record's values."""
+"""Cause by rule, where a rule says more than that something is wrong with a record's values.
 
-_UNKNOWN_THING: Final = re.compile(r"^(?:not (?:yet )?known|unknown|unmapped|no (?:symbol|instrument|mapping))\b")
+Rules about what is not known yet (``unknown symbol at that time``) are recognised by their beginning.
+"""
+
+_UNKNOWN_THING: Final = re.compile(r"^(?:unknown|unmapped|no) (?:entity|instrument|mapping|order|signal|symbol)\b")
 
 _TRANSIENT: Final = re.compile(
     r"throttl|toomanyrequests|rate ?exceeded|provisionedthroughput|requestlimit|limitexceeded|slow ?down"

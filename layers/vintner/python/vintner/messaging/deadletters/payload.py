@@ -144,7 +144,7 @@ def _read(kind: pa.DataType, value: Any) -> Any:
     if pa.types.is_decimal(kind):
         return Decimal(str(value))
     if pa.types.is_timestamp(kind):
-        return datetime.fromisoformat(value).astimezone(UTC)
+        return value if isinstance(value, int) else datetime.fromisoformat(value).astimezone(UTC)
     if pa.types.is_floating(kind):
         return float(value)
     if pa.types.is_integer(kind):
