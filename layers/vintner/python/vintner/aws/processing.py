@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from vintner.aws.shards import KinesisShards
 from vintner.aws.snapshots import S3Snapshots
 from vintner.aws.streams import KinesisPut
 from vintner.messaging import Producer, deliveries
-from vintner.messaging.delivery_lanes import DeliveryLanes, Entry
+from vintner.messaging.delivery_lanes import DeliveryLanes, Entry, PutRecords
 from vintner.messaging.stateful import Derived, LanePipeline, StatefulConsumer, Work
 from vintner.messaging.streams import Stream, partition_key, stream_named
 from vintner.messaging.wire import pack
@@ -52,12 +53,17 @@ class DerivedSender:
         Who sends, for the facts.
     put
         How entries reach a stream.
+    wait
+        Waits so many seconds before what was refused is sent again.
     """
 
-    def __init__(self, settings: ProcessingSettings, name: str, put: KinesisPut) -> None:
+    def __init__(
+        self, settings: ProcessingSettings, name: str, put: PutRecords, *, wait: Callable[[float], None] = time.sleep
+    ) -> None:
         self._settings = settings
         self._put = put
-        self._facts = Producer(put, settings.stream(REFERENCE), name=name)
+        self._wait = wait
+        self._facts = Producer(put, settings.stream(REFERENCE), name=name, wait=wait)
         self._name = name
 
     def __call__(self, derived: Derived) -> None:
@@ -73,7 +79,8 @@ class DerivedSender:
             entry = Entry(partition_key(batch.lane), pack(batch), batch.rows.num_rows)
             by_stream.setdefault(stream, []).append(entry)
         for stream, entries in by_stream.items():
-            lanes = DeliveryLanes(self._put, self._settings.stream(stream_named(stream).resource_name))
+            name = self._settings.stream(stream_named(stream).resource_name)
+            lanes = DeliveryLanes(self._put, name, wait=self._wait)
             lanes.add(entries)
             lanes.drain()
         for dataset, facts in itertools.groupby(derived.facts, key=lambda fact: fact[0]):
