@@ -40,3 +40,21 @@ class FeatureTtlError(VintnerError, ValueError):
     """A feature asks for older facts than its dataset keeps answering with."""
 
     template = "feature {feature}: ttl {ttl} is longer than the {limit} of {dataset}; shorten it, or lengthen that"
+
+
+class VectorViewError(VintnerError, ValueError):
+    """Vectors cannot be declared so."""
+
+    template = "{what} {rule}; {remedy}"
+
+
+class VectorRowsError(VintnerError, ValueError):
+    """Rows that an assembler of vectors cannot take. None of them was applied."""
+
+    template = "column {column} of the feature values: {rule}; {remedy}"
+
+
+class VectorStateError(VintnerError, ValueError):
+    """A saved lane cannot be read. Nothing was changed; replay the stream instead."""
+
+    template = "the saved state of lane {lane} {problem}; forget it and replay the stream from its start"
