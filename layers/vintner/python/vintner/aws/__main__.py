@@ -15,7 +15,7 @@ from typing import Final
 
 from pyiceberg.catalog import Catalog
 
-from vintner.aws import dead_letters_commands
+from vintner.aws import dead_letters_commands, gap_commands, replay_commands
 from vintner.aws.catalog import open_catalog
 from vintner.aws.lake_commands import COMMANDS as LAKE_COMMANDS
 from vintner.aws.lake_commands import OPTIONS, Rows, aligned
@@ -80,6 +80,9 @@ COMMANDS: Final[Mapping[str, tuple[Callable[[Settings], Rows], str]]] = {
 }
 """Commands without options; those of the lake are in :mod:`vintner.aws.lake_commands`."""
 
+GROUPS: Final = {one.NAME: one for one in (dead_letters_commands, gap_commands, replay_commands)}
+"""Modules with commands and options of their own."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
@@ -93,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print rows as JSON")
         for option in options[name]:
             command.add_argument(f"--{option.rstrip('?')}", **OPTIONS[option])
-    dead_letters_commands.add_to(commands)
+    for others in GROUPS.values():
+        others.add_to(commands)
     try:
         chosen = parser.parse_args(arguments)
         rows = _run(chosen)
@@ -105,8 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> Rows:
-    if chosen.command == dead_letters_commands.NAME:
-        return dead_letters_commands.run(chosen)
+    if chosen.command in GROUPS:
+        rows: Rows = GROUPS[chosen.command].run(chosen)
+        return rows
     settings = Settings.from_environment()
     if chosen.command in COMMANDS:
         return COMMANDS[chosen.command][0](settings)

@@ -9,7 +9,7 @@ class GapSourceError(VintnerError):
     template = "source {source} did not answer for {instrument}: {problem}; {remedy}"
 
 
-class UnknownGapError(VintnerError, KeyError):
+class UnknownGapError(VintnerError, LookupError):
     """There is no gap of that id."""
 
     template = "there is no gap {gap}; `gaps list --all` names those there are"
