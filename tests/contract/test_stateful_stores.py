@@ -176,7 +176,13 @@ def test_a_number_of_another_shard_reads_from_the_oldest() -> None:
                 )
             return {"ShardIterator": "oldest"}
 
-        def get_records(self, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803
+        def describe_stream_summary(self, StreamName: str) -> dict[str, Any]:  # noqa: N803
+            return {
+                "StreamDescriptionSummary": {"StreamARN": f"arn:aws:kinesis:{REGION}:000000000000:stream/{StreamName}"}
+            }
+
+        def get_records(self, ShardIterator: str, Limit: int, StreamARN: str) -> dict[str, Any]:  # noqa: N803
+            assert StreamARN.endswith("/trades")
             at = datetime(2026, 1, 5, tzinfo=UTC)
             rows = [{"SequenceNumber": str(n), "Data": b"", "ApproximateArrivalTimestamp": at} for n in (4, 6)]
             return {"Records": rows, "MillisBehindLatest": 0}
