@@ -149,6 +149,26 @@ def test_bars_are_aligned_to_the_open_and_cut_at_the_close() -> None:
     assert bar("1m", last_minute, "XNYS") == (last_minute, close)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # exchange-calendars 4.13 under pandas 3.1
+@pytest.mark.parametrize("interval", ["5m", "15m", "1h", "4h"])
+@pytest.mark.parametrize("calendar", ["XNYS", "XLON", "XETR", "XTKS", "XHKG", "CMES"])
+def test_bars_are_those_of_the_package(calendar: str, interval: str) -> None:
+    """Over weeks with a change of clocks in America and one in Europe, holidays and half days."""
+    from exchange_calendars import get_calendar
+
+    theirs = get_calendar(calendar, start="2026-01-01", end="2026-12-31")
+    period = {"5m": "5min", "15m": "15min", "1h": "1h", "4h": "4h"}[interval]
+    checked = 0
+    for start, end in (("2026-03-05", "2026-04-08"), ("2026-10-22", "2026-11-03"), ("2026-11-23", "2026-12-28")):
+        index = theirs.trading_index(start, end, period, intervals=True, force=True, ignore_breaks=True, parse=True)
+        for bounds in index:
+            opens, closes = (micros(edge.to_pydatetime()) for edge in (bounds.left, bounds.right))
+            assert bar(interval, opens, calendar) == (opens, closes)
+            assert bar(interval, closes - 1, calendar) == (opens, closes)
+            checked += 1
+    assert checked > 100
+
+
 def test_a_half_day_has_fewer_bars() -> None:
     noon = local("America/New_York", "2026-11-27T12:45")
     end = local("America/New_York", "2026-11-27T13:00")
