@@ -280,6 +280,7 @@ def _measure(report: GapReport, metrics: Metrics, environment: str) -> None:
         ("UnrepairedGaps", report.unrepaired),
         ("GapsLeft", report.left),
         ("Failures", len(report.failed)),
+        ("CircuitsOpen", len(_BREAKERS.open)),
         *((f"Gaps{state.title()}", count) for state, count in counts.items()),
     ):
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

@@ -214,6 +214,8 @@ class CircuitBreakers:
     >>> breakers = CircuitBreakers(lambda: 0.0)
     >>> breakers["dynamodb"] is breakers["dynamodb"], breakers["s3"].dependency
     (True, 's3')
+    >>> breakers.open
+    ()
     """
 
     def __init__(self, clock: Clock, limits: CircuitLimits = STANDARD) -> None:
@@ -225,3 +227,8 @@ class CircuitBreakers:
         if dependency not in self._breakers:
             self._breakers[dependency] = CircuitBreaker(dependency, self._clock, self._limits)
         return self._breakers[dependency]
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Names of the dependencies that nothing is let through to at present."""
+        return tuple(name for name, breaker in self._breakers.items() if breaker.state is CircuitState.OPEN)
