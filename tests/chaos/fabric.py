@@ -5,8 +5,8 @@
 *   A mapping gives each shard's records to a function in batches, in order, a child's after its parents'. What fails
     is delivered again, by another process if the first was killed; a batch that keeps failing is split, and what fails
     alone goes to the dead letters with its payload.
-*   A function has several warm processes; which one gets a batch is drawn. A process that is killed is gone with all
-    it held.
+*   A function has several warm processes; now and then another one gets the batch. A process that is killed is gone
+    with all it held.
 """
 
 from __future__ import annotations
@@ -186,13 +186,15 @@ class Function:
         self.processes: list[Callable[[list[Delivery]], None]] = []
 
     def invoke(self, batch: list[Delivery]) -> None:
-        if len(self.processes) < self.most and (not self.processes or self.weather.dice.random() < 0.05):
+        dice = self.weather.dice
+        if len(self.processes) < self.most and (not self.processes or dice.random() < 0.05):
             self.processes.append(self.make())
-        chosen = self.weather.dice.randrange(len(self.processes))
+        if dice.random() < 0.05:
+            dice.shuffle(self.processes)
         try:
-            self.processes[chosen](batch)
+            self.processes[0](batch)
         except (Killed, Crash):
-            del self.processes[chosen]
+            del self.processes[0]
             raise
 
 

@@ -253,12 +253,13 @@ class _Gathered:
         schema = self._schema.names
         parts = [pa.RecordBatch.from_arrays(part.columns, schema) for part in self._parts]
         rows = pa.Table.from_batches(parts).combine_chunks()
+        beats = pa.py_buffer(self._beat)
         columns = {
             LANE: pa.array(self._lane, pa.int32()),
             PRODUCER: pa.array(self._producers, pa.string()),
             ARRIVED_AT: pa.array(self._arrived, pa.int64()).cast(INSTANT),
             SENT_AT: pa.array(self._sent, pa.int64()).cast(INSTANT),
-            HEARTBEAT: pa.array([bool(beat) for beat in self._beat], pa.bool_()),
+            HEARTBEAT: pa.UInt8Array.from_buffers(pa.uint8(), len(self._beat), [None, beats]).cast(pa.bool_()),
         }
         ends = pa.array(self._ends, pa.int32())
         for name, column in columns.items():
