@@ -87,7 +87,8 @@ class Account:
         self.landed += 1
         return Refusal(
             stream=STREAM, shard="shard-0", sequence=self.landed, position=0, field="symbol", rule=rule,
-            remedy="map it", payload=json.dumps(TRADE | {"trade_id": trade}), arrived_at=START + timedelta(seconds=self.landed),
+            remedy="map it", payload=json.dumps(TRADE | {"trade_id": trade}),
+            arrived_at=START + timedelta(seconds=self.landed),
         )  # fmt: skip
 
     def call(self, event: Any = None, seconds: list[int] | None = None) -> Any:

@@ -89,10 +89,10 @@ class Asked:
         return cls(keys=tuple(_keys(event, bucket)))
 
 
-def make_processor(settings: Settings, where: DeadLettersSettings, *, who: str) -> LetterProcessor:
+def make_processor(store: LetterStore, settings: Settings, where: DeadLettersSettings, *, who: str) -> LetterProcessor:
     """Return the processor of an account."""
     return LetterProcessor(
-        open_store(settings, where),
+        store,
         account_ports(where.dead_letters_bucket),
         clock=now,
         who=who,
@@ -111,16 +111,22 @@ def now() -> datetime:
 
 
 def run_dead_letters(
-    processor: LetterProcessor, settings: Settings, where: DeadLettersSettings, asked: Asked, *, has_time: HasTime
+    processor: LetterProcessor,
+    store: LetterStore,
+    settings: Settings,
+    where: DeadLettersSettings,
+    asked: Asked,
+    *,
+    has_time: HasTime,
 ) -> dict[str, str]:
-    """Do what a call asks for; return what failed and why, besides what the processor's report tells."""
+    """Do what a call asks for; return what failed and why, by source or letter."""
     if asked.letters is not None:
         processor.work_on(asked.letters, has_time=has_time)
-        return {}
+        return dict(processor.report.errors)
     if asked.keys is not None:
         processor.take_objects(asked.keys, has_time=has_time)
-        return {}
-    store, failed = open_store(settings, where), dict[str, str]()
+        return dict(processor.report.errors)
+    failed: dict[str, str] = {}
 
     def quarantined() -> None:
         table = load_table(open_catalog(settings), settings.glue_database, QUARANTINE)
@@ -137,7 +143,7 @@ def run_dead_letters(
             take()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next source may be well
             failed[name] = f"{type(error).__name__}: {error}"
-    return failed
+    return failed | processor.report.errors
 
 
 Handler = Callable[[Any, LambdaContext], dict[str, Any]]
@@ -150,18 +156,19 @@ def dead_letters_handler() -> Handler:
     def handle(event: Any, context: LambdaContext) -> dict[str, Any]:
         settings, where = Settings.from_environment(), DeadLettersSettings.from_environment()
         asked = Asked.of(event, where.dead_letters_bucket)
-        processor = make_processor(settings, where, who=f"dead letters {context.aws_request_id}")
+        store = open_store(settings, where)
+        processor = make_processor(store, settings, where, who=f"dead letters {context.aws_request_id}")
         reserve = context.get_remaining_time_in_millis() // RESERVE
         failed = run_dead_letters(
             processor,
+            store,
             settings,
             where,
             asked,
             has_time=lambda: context.get_remaining_time_in_millis() > reserve,
         )
-        failed |= processor.report.errors
         answer = {"counts": dict(processor.report.counts), "failed": failed}
-        measure(open_store(settings, where), answer, metrics, settings.environment)
+        measure(store, answer, metrics, settings.environment)
         logger.info("worked on dead letters", extra={"report": answer})
         if failed:
             raise DeadLettersFailedError(failed=failed)

@@ -99,7 +99,7 @@ def redrive(settings: Settings, where: DeadLettersSettings, chosen: argparse.Nam
     meant = [desk.ask(chosen.letter, who=who, why=chosen.reason)] if chosen.letter else _ask_all(desk, chosen, who)
     if chosen.dry_run:
         return _rows(meant)
-    processor = make_processor(settings, where, who=who)
+    processor = make_processor(store, settings, where, who=who)
     processor.work_on([letter.id for letter in meant], has_time=lambda: True)
     if processor.report.errors:
         raise DeadLettersFailedError(failed=processor.report.errors)
@@ -114,9 +114,9 @@ def discard(settings: Settings, where: DeadLettersSettings, chosen: argparse.Nam
 
 def process(settings: Settings, where: DeadLettersSettings, chosen: argparse.Namespace) -> Rows:  # noqa: ARG001
     """Take in what came, work on what is due, as the function does each minute."""
-    processor = make_processor(settings, where, who="command")
-    failed = run_dead_letters(processor, settings, where, Asked(), has_time=lambda: True)
-    failed |= processor.report.errors
+    store = open_store(settings, where)
+    processor = make_processor(store, settings, where, who="command")
+    failed = run_dead_letters(processor, store, settings, where, Asked(), has_time=lambda: True)
     if failed:
         raise DeadLettersFailedError(failed=failed)
     return [{"what": name, "letters": count} for name, count in processor.report.counts.items()]
