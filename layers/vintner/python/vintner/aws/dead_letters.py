@@ -143,7 +143,7 @@ def run_dead_letters(
             take()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next source may be well
             failed[name] = f"{type(error).__name__}: {error}"
-    return failed | processor.report.errors
+    return failed | dict(processor.report.errors)
 
 
 Handler = Callable[[Any, LambdaContext], dict[str, Any]]
