@@ -190,7 +190,7 @@ def test_heartbeats_are_sent_while_connected():
 
 
 def test_a_stream_that_is_away_holds_messages_back_and_loses_none():
-    venue, sink = Venue(last), Sink(away=12)
+    venue, sink = Venue(last), Sink(away=3)
     listened(venue, sink, lambda ingress, sink: len(sink.accepted) >= 30)
     assert sink.accepted == list(range(30))
 

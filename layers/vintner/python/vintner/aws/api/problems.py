@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
+from vintner.aws.ingress.errors import MediaTypeError, StreamAwayError, StreamBusyError, UnreadableBodyError
 from vintner.bitemporal import NaiveTimeError, SpineTableError
 from vintner.errors import VintnerError
 from vintner.features.errors import UnknownDatasetError, UnknownViewError
 from vintner.lake.errors import ExpiredRevisionError, RevisionNotNamedError, UnknownRevisionError
 from vintner.messaging.deadletters import LetterChangedError, LetterMissingError, LetterPageError, LetterStateError
+from vintner.messaging.errors import UnknownStreamError
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -86,6 +88,13 @@ _KINDS: Final[dict[type[Exception], _Kind]] = {
         "give what the last page ended with",
     ),
     TooLargeError: _Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "More than one answer can hold"),
+    UnknownStreamError: _Kind(
+        HTTPStatus.NOT_FOUND, "unknown-stream", "No such stream", "stream", "use one of: {known}"
+    ),
+    MediaTypeError: _Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's type is not read"),
+    UnreadableBodyError: _Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable-body", "The body is no records"),
+    StreamBusyError: _Kind(HTTPStatus.TOO_MANY_REQUESTS, "stream-busy", "The stream takes no more for now", "stream"),
+    StreamAwayError: _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "stream-away", "The stream cannot be reached", "stream"),
 }
 
 _ROUTE: Final = _Kind(
