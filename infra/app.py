@@ -18,14 +18,15 @@ from infra.environments import Environment, get
 from infra.left_out import LeaveOut
 from infra.stacks import (
     ApiStack,
+    DeadLettersStack,
     FeaturesStack,
     FoundationStack,
+    GapsStack,
     IngressStack,
     LakeStack,
     LandingStack,
     MaintenanceStack,
     ProcessingStack,
-    RecoveryStack,
     StreamingStack,
     TradingStack,
 )
@@ -59,14 +60,21 @@ def add_stacks(app: App, environment: Environment) -> None:
     lake = LakeStack(app, environment=environment, foundation=foundation)
     features = FeaturesStack(app, environment=environment, foundation=foundation)
     streaming = StreamingStack(app, environment=environment, foundation=foundation, lake=lake, features=features)
-    ProcessingStack(app, environment=environment, foundation=foundation, lake=lake, streaming=streaming)
+    processing = ProcessingStack(app, environment=environment, foundation=foundation, lake=lake, streaming=streaming)
     LandingStack(app, environment=environment, foundation=foundation, lake=lake, features=features, streaming=streaming)
     TradingStack(app, environment=environment, foundation=foundation, lake=lake, streaming=streaming)
-    RecoveryStack(
-        app, environment=environment, foundation=foundation, lake=lake, features=features, streaming=streaming
-    )
+    letters = DeadLettersStack(app, environment=environment, foundation=foundation, lake=lake, streaming=streaming)
+    GapsStack(app, environment=environment, foundation=foundation, lake=lake, processing=processing)
     ingress = IngressStack(app, environment=environment, foundation=foundation, streaming=streaming)
-    ApiStack(app, environment=environment, foundation=foundation, lake=lake, features=features, ingress=ingress)
+    ApiStack(
+        app,
+        environment=environment,
+        foundation=foundation,
+        lake=lake,
+        features=features,
+        ingress=ingress,
+        dead_letters=letters,
+    )
     MaintenanceStack(app, environment=environment, foundation=foundation, lake=lake)
     if environment.left_out:
         Aspects.of(app).add(LeaveOut(environment.left_out))

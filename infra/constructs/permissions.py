@@ -94,20 +94,27 @@ def publish(names: Names, *streams: str) -> list[aws_iam.PolicyStatement]:
     return [_allow("Publish", ["kinesis:PutRecords"], *arns)] if arns else []
 
 
-def publish_facts(names: Names) -> list[aws_iam.PolicyStatement]:
-    """Put facts into the stream of market data: what is found out about a stream is a fact too."""
-    return [_allow("PublishFacts", ["kinesis:PutRecords"], names.stream_arn("market-data"))]
+def publish_facts(names: Names, *subjects: str) -> list[aws_iam.PolicyStatement]:
+    """Put facts into the streams of facts; of market data, if none is named: what is found out of it is a fact too."""
+    arns = [names.stream_arn(subject.replace("_", "-")) for subject in subjects or ("market_data",)]
+    return [_allow("PublishFacts", ["kinesis:PutRecords"], *arns)]
 
 
-def keep_state(names: Names, folder: str) -> list[aws_iam.PolicyStatement]:
-    """Keep where a processor is in its stream, and snapshots of its state: its own and no other's."""
+def keep_positions(names: Names, folder: str) -> list[aws_iam.PolicyStatement]:
+    """Keep items of the positions table whose keys begin with a function's folder: its own and no other's."""
     return [
         aws_iam.PolicyStatement(
             sid="KeepPositions",
             actions=["dynamodb:GetItem", "dynamodb:PutItem"],
             resources=[names.table_arn(names.positions_table)],
             conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{folder}#*"]}},
-        ),
+        )
+    ]
+
+
+def keep_snapshots(names: Names, folder: str) -> list[aws_iam.PolicyStatement]:
+    """Keep snapshots of a processor's state: its own and no other's."""
+    return [
         _allow("KeepSnapshots", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], _snapshots(names, folder)),
         _allow("FindSnapshots", ["s3:ListBucket"], _bucket(names.state_bucket)),
     ]
@@ -119,14 +126,16 @@ def claim_ids(names: Names) -> list[aws_iam.PolicyStatement]:
     return [_allow("ClaimIds", actions, names.table_arn(names.ledger_table))]
 
 
+def read_letters(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Read dead letters as Lambda wrote them."""
+    return [_allow("ReadDeadLetters", ["s3:GetObject"], _letters(names))]
+
+
 def keep_letters(names: Names) -> list[aws_iam.PolicyStatement]:
-    """Read dead letters, and keep what became of each."""
+    """Keep what became of each dead letter."""
     reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
     writes = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
-    return [
-        _allow("ReadDeadLetters", ["s3:GetObject"], _letters(names)),
-        _allow("KeepLetters", [*reads, *writes], names.table_arn(names.letters_table)),
-    ]
+    return [_allow("KeepLetters", [*reads, *writes], names.table_arn(names.letters_table))]
 
 
 def read_dropped_files(names: Names) -> list[aws_iam.PolicyStatement]:

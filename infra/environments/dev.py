@@ -7,15 +7,16 @@ from typing import Final
 from infra.environments.model import (
     ApiSize,
     Architecture,
+    DeadLettersSize,
     DrainSize,
     Environment,
     FactsSize,
     FunctionSize,
+    GapsSize,
     IngressSize,
     Keep,
     LogLevel,
     MaintenanceSize,
-    RecoverySize,
     Removal,
     StreamSize,
 )
@@ -95,12 +96,12 @@ DEV: Final = Environment(
     ingress=IngressSize(
         http=FunctionSize(memory_mb=512, timeout_seconds=29), files=FunctionSize(memory_mb=512, timeout_seconds=300)
     ),
-    recovery=RecoverySize(
+    dead_letters=DeadLettersSize(
+        function=FunctionSize(memory_mb=512, timeout_seconds=900),
+        operations=FunctionSize(memory_mb=512, timeout_seconds=29),
         schedule="rate(1 minute)",
-        dead_letters=FunctionSize(memory_mb=512, timeout_seconds=300),
-        gap_repair=FunctionSize(memory_mb=512, timeout_seconds=300),
-        unrepaired_minutes=5,
     ),
+    gaps=GapsSize(function=FunctionSize(memory_mb=512, timeout_seconds=300), schedule="rate(1 minute)", rest=None),
     features_api=ApiSize(function=FunctionSize(memory_mb=1769, timeout_seconds=29), requests_per_second=50, burst=100),
     maintenance=MaintenanceSize(
         function=FunctionSize(memory_mb=3538, timeout_seconds=900),

@@ -7,15 +7,16 @@ from typing import Final
 from infra.environments.model import (
     ApiSize,
     Architecture,
+    DeadLettersSize,
     DrainSize,
     Environment,
     FactsSize,
     FunctionSize,
+    GapsSize,
     IngressSize,
     Keep,
     LogLevel,
     MaintenanceSize,
-    RecoverySize,
     Removal,
     StreamSize,
 )
@@ -95,12 +96,12 @@ LAPTOP: Final = Environment(
     ingress=IngressSize(
         http=FunctionSize(memory_mb=512, timeout_seconds=29), files=FunctionSize(memory_mb=512, timeout_seconds=120)
     ),
-    recovery=RecoverySize(
+    dead_letters=DeadLettersSize(
+        function=FunctionSize(memory_mb=512, timeout_seconds=300),
+        operations=FunctionSize(memory_mb=512, timeout_seconds=29),
         schedule="rate(1 minute)",
-        dead_letters=FunctionSize(memory_mb=512, timeout_seconds=55),
-        gap_repair=FunctionSize(memory_mb=512, timeout_seconds=55),
-        unrepaired_minutes=5,
     ),
+    gaps=GapsSize(function=FunctionSize(memory_mb=512, timeout_seconds=55), schedule="rate(1 minute)", rest=None),
     features_api=ApiSize(function=FunctionSize(memory_mb=1024, timeout_seconds=29), requests_per_second=100, burst=200),
     maintenance=MaintenanceSize(
         function=FunctionSize(memory_mb=1024, timeout_seconds=300),

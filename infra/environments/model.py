@@ -14,6 +14,7 @@ from vintner.messaging.streams import LANES, STREAMS, Role, Stream
 AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 EmailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 ResourceType = Annotated[str, StringConstraints(pattern=r"^AWS::[A-Za-z0-9]+::[A-Za-z0-9]+$")]
+Address = Annotated[str, StringConstraints(pattern=r"^https://[^/\s]+$")]
 Reason = Annotated[str, StringConstraints(min_length=20)]
 ScheduleExpression = Annotated[str, StringConstraints(pattern=r"^(cron|rate)\(.+\)$")]
 Frozen = AfterValidator(lambda mapping: MappingProxyType(dict(mapping)))
@@ -143,18 +144,33 @@ class IngressSize(Part):
 
     @model_validator(mode="after")
     def _answers_in_time(self) -> Self:
-        if self.http.timeout_seconds > GATEWAY_SECONDS:
-            raise ValueError(f"API Gateway gives up after {GATEWAY_SECONDS} s: timeout_seconds of http is longer")
+        _require_answer("http", self.http)
         return self
 
 
-class RecoverySize(Part):
-    """When what went wrong is looked at, and the sizes of the functions that mend it."""
+class DeadLettersSize(Part):
+    """When dead letters are looked at, and the sizes of the function that does and of that of operations."""
 
+    function: FunctionSize
+    operations: FunctionSize
     schedule: ScheduleExpression
-    dead_letters: FunctionSize
-    gap_repair: FunctionSize
-    unrepaired_minutes: int = Field(ge=1, description="An alarm speaks when a gap is older.")
+
+    @model_validator(mode="after")
+    def _answers_in_time(self) -> Self:
+        _require_answer("operations", self.operations)
+        return self
+
+
+class GapsSize(Part):
+    """When gaps are looked for, the size of the function that does, and where else trades can be had."""
+
+    function: FunctionSize
+    schedule: ScheduleExpression
+    rest: Address | None = Field(description="A REST service that is asked for historical trades; None asks none.")
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables by which the function is told."""
+        return {} if self.rest is None else {"VINTNER_GAPS_REST": self.rest}
 
 
 class Keep(Part):
@@ -217,7 +233,8 @@ class Environment(Part):
     streams: Annotated[Mapping[str, StreamSize], Frozen]
     consumers: Annotated[Mapping[Role, DrainSize], Frozen]
     ingress: IngressSize
-    recovery: RecoverySize
+    dead_letters: DeadLettersSize
+    gaps: GapsSize
     features_api: ApiSize
     maintenance: MaintenanceSize
     keep: Keep
@@ -245,6 +262,11 @@ def _require_exactly(field: str, stated: Collection[str], declared: Iterable[str
         raise ValueError(f"{field} sizes {', '.join(unknown)}, which nothing declares; declared are {', '.join(names)}")
     if missing := [name for name in names if name not in stated]:
         raise ValueError(f"{field} does not size {', '.join(missing)}: state it")
+
+
+def _require_answer(field: str, function: FunctionSize) -> None:
+    if function.timeout_seconds > GATEWAY_SECONDS:
+        raise ValueError(f"API Gateway gives up after {GATEWAY_SECONDS} s: timeout_seconds of {field} is longer")
 
 
 def _require_time(who: str, drain: DrainSize, retention_hours: int) -> None:

@@ -1,4 +1,4 @@
-"""API: features, vintages and ingest over HTTP, for callers that sign their requests.
+"""API: features, vintages, ingest and operations over HTTP, for callers that sign their requests.
 
 The routes are those of the functions' OpenAPI documents.
 """
@@ -24,6 +24,7 @@ from infra.environments.model import GATEWAY_SECONDS
 from infra.routes import routes_of
 from infra.shared import Shared
 from infra.stacks.base import CapabilityStack
+from infra.stacks.dead_letters import OPERATIONS, DeadLettersStack
 from infra.stacks.features import FeaturesStack
 from infra.stacks.foundation import FoundationStack
 from infra.stacks.ingress import HTTP, IngressStack
@@ -56,17 +57,17 @@ class ApiStack(CapabilityStack):
         lake: LakeStack,
         features: FeaturesStack,
         ingress: IngressStack,
+        dead_letters: DeadLettersStack,
     ) -> None:
         super().__init__(
             scope,
             environment=environment,
             capability="api",
-            description="Vintner: features, vintages and ingest over HTTP.",
+            description="Vintner: features, vintages, ingest and operations over HTTP.",
         )
         shared = foundation.shared_with(self)
-        self.add_stack_dependency(lake)
-        self.add_stack_dependency(features)
-        self.add_stack_dependency(ingress)
+        for needed in (lake, features, ingress, dead_letters):
+            self.add_stack_dependency(needed)
         function = HandlerFunction(
             self,
             "Function",
@@ -80,6 +81,7 @@ class ApiStack(CapabilityStack):
         api = self._make_api()
         self._route(api, _READS, function, "Integration")
         self._route(api, HTTP, self._function(HTTP), "Ingest")
+        self._route(api, OPERATIONS, self._function(OPERATIONS), "Operations")
         self._make_stage(shared, api)
         self._watch(shared, api)
         self.answer("ApiUrl", api.api_endpoint, "Address of the HTTP API; requests are signed for execute-api.")
@@ -91,7 +93,7 @@ class ApiStack(CapabilityStack):
             self,
             "Api",
             api_name=self.names.of("features"),
-            description="Features, vintages, ingest.",
+            description="Features, vintages, ingest, operations.",
             create_default_stage=False,
             default_authorizer=aws_apigatewayv2_authorizers.HttpIamAuthorizer(),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from infra.constructs import KeyedTable, Layers, PrivateBucket, StreamConsumer
-from infra.constructs.permissions import keep_state, publish, publish_facts, read_lake
+from infra.constructs.permissions import keep_positions, keep_snapshots, publish, publish_facts, read_lake
 from infra.environments import Environment
 from infra.shared import Shared
 from infra.stacks.base import CapabilityStack, consumers_of
@@ -52,7 +52,8 @@ class ProcessingStack(CapabilityStack):
                 description=f"Derives {', '.join(consumer.produces)} from {stream.name}.",
                 permissions=[
                     *read_lake(self.names),
-                    *keep_state(self.names, consumer.function),
+                    *keep_positions(self.names, consumer.function),
+                    *keep_snapshots(self.names, consumer.function),
                     *publish(self.names, *consumer.produces),
                     *publish_facts(self.names),
                 ],

@@ -5,6 +5,8 @@ Who drains the declared streams is in stacks of their own: processing, landing, 
 
 from __future__ import annotations
 
+from typing import Final
+
 from constructs import Construct
 
 from infra.constructs import Layers, RecordStream, StreamProcessor
@@ -15,6 +17,9 @@ from infra.stacks.features import FeaturesStack
 from infra.stacks.foundation import FoundationStack
 from infra.stacks.lake import LakeStack
 from vintner.messaging.streams import STREAMS, Stream
+
+FACTS: Final = ("market_data", "macro_data")
+"""Streams that carry facts as JSON; each has a processor that lands them."""
 
 
 class StreamingStack(CapabilityStack):
@@ -39,12 +44,10 @@ class StreamingStack(CapabilityStack):
         self.add_stack_dependency(lake)
         self.add_stack_dependency(features)
         layers = Layers(self, "Layers", shared=shared, owner="streaming")
-        for subject, title, size in (
-            ("market_data", "MarketData", environment.market_data),
-            ("macro_data", "MacroData", environment.macro_data),
-        ):
+        for subject in FACTS:
+            name, title = subject.replace("_", "-"), subject.title().replace("_", "")
+            size = {"market_data": environment.market_data, "macro_data": environment.macro_data}[subject]
             StreamProcessor(self, title, shared=shared, layers=layers, subject=subject, size=size)
-            name = subject.replace("_", "-")
             self.answer(f"{title}Stream", self.names.of(name), f"Kinesis stream of {name}.")
             self.answer(f"{title}Processor", self.names.of(name, "processor"), f"Function that lands {name}.")
         for stream in STREAMS.values():

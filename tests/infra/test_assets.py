@@ -17,7 +17,7 @@ from infra.named_queries import NamedQuery, NamedQueryFormError, read_named_quer
 from infra.stacks import CapabilityStack, FoundationStack
 from tests.infra.synthesis import SKIP_BUNDLING, Synthesis
 
-STACKS_WITH_FUNCTIONS = 8
+STACKS_WITH_FUNCTIONS = 9
 
 
 def test_a_function_is_its_handler_without_byte_code(synthesis: Synthesis):

@@ -20,6 +20,7 @@ from infra.environments import (
     UnknownEnvironmentError,
     get,
 )
+from vintner.aws.gaps import GapSettings
 from vintner.messaging.streams import LANES, ORDERS, STREAMS, Role
 
 LONG = DrainSize(
@@ -94,8 +95,9 @@ def test_an_environment_refuses_what_it_does_not_know_or_what_is_wrong(changes: 
         ("market_data", {"shard": 2}),
         ("market_data", {"stream": StreamSize(shards=1, retention_hours=24), "processor": LONG}),
         ("ingress", {"http": FunctionSize(memory_mb=512, timeout_seconds=30)}),
-        ("recovery", {"schedule": "every minute"}),
-        ("recovery", {"unrepaired_minutes": 0}),
+        ("dead_letters", {"schedule": "every minute"}),
+        ("dead_letters", {"operations": FunctionSize(memory_mb=512, timeout_seconds=30)}),
+        ("gaps", {"rest": "http://trades.example"}),
         ("keep", {"logs": 13}),
         ("features_api", {"requests_per_second": 0}),
         ("maintenance", {"schedule": "daily"}),
@@ -137,6 +139,13 @@ def test_retries_that_outlive_their_stream_are_refused():
     consumers = {**get("dev").consumers, Role.PROCESSOR: LONG}
     with pytest.raises(ValidationError, match=r"trades_processor of market_data\.trades tries a record for 604800 s"):
         Environment.model_validate(_fields({"consumers": consumers}))
+
+
+def test_the_repair_of_gaps_is_told_of_a_second_source_where_there_is_one():
+    gaps = get("dev").gaps
+    assert gaps.variables() == {}
+    asking = gaps.model_copy(update={"rest": "https://trades.example"})
+    assert GapSettings.variable("gaps_rest") in asking.variables()
 
 
 @pytest.mark.parametrize("name", list(ENVIRONMENTS))
@@ -199,3 +208,4 @@ def test_retries_end_before_the_stream_forgets_the_record(name: str):
 def test_the_api_answers_before_its_gateway_gives_up(name: str):
     assert get(name).features_api.function.timeout_seconds <= 29
     assert get(name).ingress.http.timeout_seconds <= 29
+    assert get(name).dead_letters.operations.timeout_seconds <= 29

@@ -58,7 +58,8 @@ def test_the_star_is_for_traces_alone(synthesis: Synthesis):
         ("http-ingest", {"kinesis:PutRecords"}),
         ("file-drop", {"kinesis:PutRecords"}),
         ("dead-letters", {"kinesis:PutRecords", "dynamodb:DeleteItem", "dynamodb:PutItem", "lambda:InvokeFunction"}),
-        ("gap-repair", {"kinesis:PutRecords"}),
+        ("operations-api", {"dynamodb:DeleteItem", "dynamodb:PutItem", "lambda:InvokeFunction"}),
+        ("gap-repair", {"kinesis:PutRecords", "dynamodb:PutItem"}),
     ],
 )
 def test_a_function_writes_only_what_it_is_for(syntheses: Mapping[str, Synthesis], function: str, writes: set[str]):
@@ -111,7 +112,7 @@ def test_landers_write_online_what_their_datasets_serve_and_nothing_else(synthes
 def test_a_processor_reaches_no_state_but_its_own(synthesis: Synthesis):
     names = names_in_findings(synthesis.environment)
     processors = [one.function for stream in STREAMS.values() for one in stream.consumers if one.role is Role.PROCESSOR]
-    for folder in processors:
+    for folder in [*processors, "gap_repair"]:
         own = [one for owner, one in grants(synthesis) if owner == names.role(folder.replace("_", "-"))]
         [positions] = [one for one in own if text(one["Resource"]) == names.table_arn(names.positions_table)]
         assert positions["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{folder}#*"]}}
@@ -122,16 +123,18 @@ def test_a_processor_reaches_no_state_but_its_own(synthesis: Synthesis):
             for one in own
             if text(one["Resource"]).startswith(f"arn:aws:s3:::{names.state_bucket}/")
         }
-        assert objects == {f"arn:aws:s3:::{names.state_bucket}/snapshots/{folder}/*"}
+        assert objects == (
+            {f"arn:aws:s3:::{names.state_bucket}/snapshots/{folder}/*"} if folder in processors else set()
+        )
 
 
-def test_dead_letters_may_be_given_back_to_consumers_and_to_nobody_else(synthesis: Synthesis):
+def test_dead_letters_may_be_given_back_to_whoever_left_them_and_operations_have_that_done(synthesis: Synthesis):
     names = names_in_findings(synthesis.environment)
-    callable_ = {
-        text(resource)
-        for owner, statement in grants(synthesis)
-        for resource in as_list(statement["Resource"])
-        if owner == names.role("dead-letters") and "lambda:InvokeFunction" in as_list(statement["Action"])
-    }
+    called: dict[str, set[str]] = {}
+    for owner, statement in grants(synthesis):
+        if "lambda:InvokeFunction" in as_list(statement["Action"]):
+            called.setdefault(owner, set()).update(map(text, as_list(statement["Resource"])))
     consumers = [one.function for stream in STREAMS.values() for one in stream.consumers]
-    assert callable_ == {names.function_arn(folder) for folder in consumers}
+    others = ["market_data_processor", "macro_data_processor", "file_drop", "gap_repair", "lake_maintenance"]
+    assert called[names.role("dead-letters")] == {names.function_arn(folder) for folder in consumers + others}
+    assert called[names.role("operations-api")] == {names.function_arn("dead_letters")}

@@ -131,20 +131,22 @@ def test_every_function_that_fills_its_memory_raises_an_alarm(synthesis: Synthes
         assert alarm["Threshold"] == pytest.approx(0.9 * function["MemorySize"])
 
 
-def test_what_recovery_cannot_mend_raises_an_alarm(synthesis: Synthesis):
+def test_what_cannot_be_mended_raises_an_alarm(synthesis: Synthesis):
     alarms = _alarms(synthesis)
     for name, metric, service in (
         ("dead-letters-waiting", "DeadLettersWaiting", "dead-letters"),
         ("dead-letters-parked", "DeadLettersParked", "dead-letters"),
         ("gap-repair-unrepaired", "UnrepairedGaps", "gap-repair"),
+        ("gap-repair-circuit-open", "CircuitsOpen", "gap-repair"),
     ):
         alarm = alarms[name]
         assert (alarm["MetricName"], alarm["Threshold"]) == (metric, 0)
         assert alarm["Namespace"] == f"Vintner/{synthesis.environment.name}"
-        assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
+        told_apart = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+        assert told_apart == {"environment": synthesis.environment.name, "service": service}
 
 
-def test_recovery_is_called_every_minute(synthesis: Synthesis):
+def test_dead_letters_and_gaps_are_looked_at_every_minute(synthesis: Synthesis):
     called = {}
     for schedule in synthesis.resources("AWS::Scheduler::Schedule"):
         resources = synthesis.templates[schedule.stack]["Resources"]
@@ -197,6 +199,6 @@ def test_a_function_puts_records_into_exactly_the_streams_it_is_declared_to(synt
     assert _published(synthesis) == processors | {
         "http-ingest": outside,
         "file-drop": outside,
-        "dead-letters": every,
+        "dead-letters": every | set(FACTS),
         "gap-repair": {"market-data-trades", "market-data"},
     }

@@ -17,14 +17,15 @@ from tests.infra.synthesis import Resource, Synthesis, text
 
 CAPABILITIES = {
     "api",
+    "dead-letters",
     "features",
     "foundation",
+    "gaps",
     "ingress",
     "lake",
     "landing",
     "maintenance",
     "processing",
-    "recovery",
     "streaming",
     "trading",
 }
@@ -178,7 +179,10 @@ def test_every_function_is_told_where_things_are(synthesis: Synthesis):
     for function in synthesis.resources("AWS::Lambda::Function"):
         variables = {key: text(value) for key, value in function.properties["Environment"]["Variables"].items()}
         service = text(function.properties["FunctionName"]).removeprefix(f"vintner-{synthesis.environment.name}-")
-        own = synthesis.environment.maintenance.variables() if service == "lake-maintenance" else {}
+        own = {
+            "lake-maintenance": synthesis.environment.maintenance.variables(),
+            "gap-repair": synthesis.environment.gaps.variables(),
+        }.get(service, {})
         assert variables == own | {
             "VINTNER_ENVIRONMENT": synthesis.environment.name,
             "VINTNER_GLUE_DATABASE": names.glue_database,
@@ -212,6 +216,8 @@ def test_every_route_is_described_by_its_function_and_signed(synthesis: Synthesi
         "GET /v1/datasets/{dataset}/vintage",
         "GET /v1/datasets/{dataset}/history",
         "POST /v1/streams/{stream}/records",
+        "GET /v1/dead-letters",
+        "POST /v1/dead-letters/{letter}/redrive",
     }
     assert {route["AuthorizationType"] for route in routes} == {"AWS_IAM"}
 
