@@ -221,7 +221,8 @@ def run_repairs(
     at = shop.clock()
     gaps = known_gaps(lake, since=at - MEMORY)
     for changed in list(watch(seen_of(lake, now=at), gaps.values(), sessions, tolerances, now=at)):
-        gaps[changed.gap_id] = shop.state(changed)
+        shop.tell(changed)
+        gaps[changed.gap_id] = changed
     failed: dict[str, str] = {}
     todo = [gap for gap in gaps.values() if not gap.has_ended]
     left = len(todo)

@@ -67,9 +67,9 @@ def _repair_numbers(gap: Gap, attempt: int, shop: Workshop) -> Gap:
     if gap.state is GapState.REPAIRED and attempt <= PATIENT_LOOKS:
         return gap  # the engine has it; the lake will
     if attempt > shop.limits.attempts:
-        return give_up(gap.revised(shop.clock(), missing_rows=size(left), cause=cause), attempt, _why(gap), shop)
+        return give_up(gap, attempt, _why(gap), shop, missing_rows=size(left), cause=cause)
     changes: dict[str, Any] = {"state": GapState.REPAIRING, "cause": cause, "attempts": attempt}
-    gap = shop.state(gap.revised(shop.clock(), missing_rows=size(left), repaired_at=None, **changes))
+    gap = shop.state(gap, missing_rows=size(left), repaired_at=None, **changes)
     ours = [number for number, source in _pairs(inside) if repairs_among(gap, [source])]
     wanted, said = without([gap.numbers], of_numbers(ours)), list[str]()
     for source in shop.sources:
@@ -96,7 +96,7 @@ def _told(gap: Gap, wanted: list[Range], said: list[str], shop: Workshop) -> Gap
     if not wanted and not said:
         return gap
     first = f"{size(wanted)} of {size([gap.numbers])} trades are in no source that could be asked"
-    return shop.state(gap.revised(shop.clock(), reason="; ".join([*([first] if wanted else []), *said])[:2000]))
+    return shop.state(gap, reason="; ".join([*([first] if wanted else []), *said])[:2000])
 
 
 def _why(gap: Gap) -> str:

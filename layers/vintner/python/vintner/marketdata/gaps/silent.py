@@ -59,7 +59,7 @@ def _ask(gap: Gap, attempt: int, span: tuple[datetime, datetime], rows: pa.Table
         "attempts": attempt,
         "reason": "; ".join(said)[:2000] or None,
     }
-    gap = shop.state(gap.revised(shop.clock(), **changes))
+    gap = shop.state(gap, **changes)
     for name, fresh in found[:1]:
         shop.send(gap, attempt, name, fresh)
     return gap

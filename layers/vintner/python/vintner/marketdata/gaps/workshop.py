@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ PRODUCER: Final = "repair"
 BY_ITSELF: Final = "stream"
 """Who repaired a gap of which nothing came from a repair."""
 _ROWS_A_BATCH: Final = 2000
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,12 @@ class Workshop:
         for batch in parts(rows, _ROWS_A_BATCH):
             self.publish(producer_of(gap, attempt, source), batch)
 
-    def state(self, gap: Gap) -> Gap:
-        """State a gap, and return it."""
+    def state(self, gap: Gap, **changes: Any) -> Gap:
+        """State a gap with changes, as it is known now; return it.
+
+        It is known later than it was before, also where the clock of the stream it was found in is ahead of ours.
+        """
+        gap = gap.revised(max(self.clock(), gap.known_at + _MICROSECOND), **changes)
         self.tell(gap)
         return gap
 
@@ -150,26 +155,25 @@ def repairs_among(gap: Gap, sources: Sequence[str]) -> list[str]:
 
 def close(gap: Gap, rows: pa.Table, cause: Cause, attempt: int, shop: Workshop) -> Gap:
     """State that nothing is missing any more, by who brought the rows that were."""
-    now, brought = shop.clock(), repairs_among(gap, rows["source"].to_pylist())
-    ended = {"attempts": attempt, "missing_rows": None if gap.kind is GapKind.CALENDAR else 0}
-    ended["repaired_rows"] = len(brought)
-    at = gap.repaired_at or now
+    brought = repairs_among(gap, rows["source"].to_pylist())
+    ended: dict[str, Any] = {
+        "attempts": attempt,
+        "missing_rows": None if gap.kind is GapKind.CALENDAR else 0,
+        "repaired_rows": len(brought),
+        "repaired_at": gap.repaired_at or shop.clock(),
+    }
     if brought:
         by = ", ".join(sorted(set(brought)))
-        done = {"state": GapState.REPAIRED, "cause": cause, "repaired_by": by, "reason": None}
-    else:
-        reason = "what was missing came later, by itself"
-        done = {"state": GapState.EXPLAINED, "cause": Cause.LATE, "repaired_by": BY_ITSELF, "reason": reason}
-    return shop.state(gap.revised(now, repaired_at=at, **ended, **done))
+        return shop.state(gap, state=GapState.REPAIRED, cause=cause, repaired_by=by, reason=None, **ended)
+    reason = "what was missing came later, by itself"
+    return shop.state(gap, state=GapState.EXPLAINED, cause=Cause.LATE, repaired_by=BY_ITSELF, reason=reason, **ended)
 
 
 def explain(gap: Gap, cause: Cause, attempt: int, reason: str, shop: Workshop) -> Gap:
     """State that there is nothing to repair, and why."""
-    changes = {"state": GapState.EXPLAINED, "cause": cause, "attempts": attempt, "reason": reason}
-    return shop.state(gap.revised(shop.clock(), **changes))
+    return shop.state(gap, state=GapState.EXPLAINED, cause=cause, attempts=attempt, reason=reason)
 
 
-def give_up(gap: Gap, attempt: int, reason: str, shop: Workshop) -> Gap:
+def give_up(gap: Gap, attempt: int, reason: str, shop: Workshop, **changes: Any) -> Gap:
     """State that a gap cannot be repaired, and why."""
-    changes = {"state": GapState.UNREPAIRABLE, "attempts": attempt - 1, "reason": reason}
-    return shop.state(gap.revised(shop.clock(), **changes))
+    return shop.state(gap, state=GapState.UNREPAIRABLE, attempts=attempt - 1, reason=reason, **changes)
