@@ -104,9 +104,13 @@ class LandedLake:
         with SWITCH.write():
             return self.online.put(dataset, rows)
 
-    def rows(self, dataset: Dataset) -> list[dict[str, Any]]:
+    def table(self, dataset: Dataset) -> pa.Table:
         """Every row of a dataset's table."""
-        found: list[dict[str, Any]] = LakeReader(self.catalog, DATABASE).read(dataset).to_pylist()
+        return LakeReader(self.catalog, DATABASE).read(dataset)
+
+    def rows(self, dataset: Dataset) -> list[dict[str, Any]]:
+        """Every row of a dataset's table, as Python values."""
+        found: list[dict[str, Any]] = self.table(dataset).to_pylist()
         return found
 
     def refused(self) -> list[dict[str, Any]]:
