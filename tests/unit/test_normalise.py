@@ -173,6 +173,25 @@ def test_a_trade_that_breaks_a_rule_is_refused_with_field_rule_and_remedy(field:
     assert done.rows["position"].to_pylist() == [0, 2]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"event_time": AT + timedelta(seconds=5, milliseconds=20)},
+        {"event_time": AT + 20 * MS - timedelta(days=30)},
+        {"received_at": AT + timedelta(seconds=5), "arrived_at": AT},
+        {"arrived_at": None},
+        {"trade_id": 0},
+        {"symbol": "B" * 64},
+        {"price": D(1_000_000_000), "size": D("9999999999.99999999")},
+        {"price": D("0.00000001"), "size": D("0.00000001")},
+        {**SHARE, "price": D(50), "size": D(1_000_000_000)},
+        {**SHARE, "price": D(900)},
+    ],
+)
+def test_what_is_just_within_a_bound_is_accepted(row: Row) -> None:
+    assert normalise_trades(trades(row), context(AAPL)).refused.to_pylist() == []
+
+
 def test_no_rule_of_trades_is_left_out() -> None:
     tried = {(field, rule) for field, rule, _ in BROKEN_TRADES} | {("trade_id", "twice in one delivery")}
     assert {(rule.field, rule.rule) for rule in TRADE_RULES} == tried
