@@ -63,7 +63,7 @@ def fill(api: Any) -> list[str]:
 def event(name: str, *, letter: str | None = None, query: str | None = None, body: Any = None) -> dict[str, Any]:
     given: dict[str, Any] = json.loads((EVENTS / f"dead_letters_{name}.json").read_text())
     if letter is not None:
-        path = given["rawPath"].replace("60a8f68372bd5a5d6e8b9d5a", letter)
+        path = given["rawPath"].replace("letter-of-nobody", letter)
         given["rawPath"] = given["requestContext"]["http"]["path"] = path
     if query is not None:
         given["rawQueryString"] = query

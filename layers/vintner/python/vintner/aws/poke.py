@@ -14,7 +14,7 @@ def poke(function: str, event: Mapping[str, Any], *, client: Any = None) -> None
 
     Examples
     --------
-    >>> poke("vintner-dev-dead-letters", {"letters": ["60a8f68372bd5a5d6e8b9d5a"]})  # doctest: +SKIP
+    >>> poke("vintner-dev-dead-letters", {"letters": ["letter-of-nobody"]})  # doctest: +SKIP
     """
     client = client or boto3.client("lambda")
     client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event))

@@ -151,8 +151,8 @@ def letter_id(*parts: str) -> str:
 
     Examples
     --------
-    >>> letter_id("object", "aws/lambda/m/shardId-0/2026/01/05/x")
-    'e86f1a9f33d521443befae03'
+    >>> letter_id("object", "aws/lambda/m/shardId-0/2026/01/05/x")[:8], len(letter_id("record", "orders", "{}"))
+    ('e86f1a9f', 24)
     """
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
 
