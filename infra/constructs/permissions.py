@@ -21,7 +21,12 @@ _MANIFESTS: Final = "PyIceberg removes the manifests of a commit it lost; data a
 _LETTERS: Final = "Lambda names the dead letters itself, by mapping and time; nothing else is in the bucket."
 _TRACES: Final = "X-Ray has no resource to name: its actions allow only '*'."
 _SNAPSHOTS: Final = "A processor names its snapshots by lane and place; the boundary is its own prefix."
-_FILES: Final = "Whoever drops a file names it; nothing but dropped files is in the bucket."
+_FILES: Final = "Whoever drops a file names it, and what is kept about it is named after it; the boundary is a folder."
+
+INCOMING: Final = "incoming/"
+"""Folder of the drop bucket that files to be taken in are put into."""
+
+_KEPT_BESIDE: Final = ("progress/", "refused/")
 
 
 def wildcards(names: Names) -> Mapping[str, str]:
@@ -34,7 +39,7 @@ def wildcards(names: Names) -> Mapping[str, str]:
             _objects(names): _EVERY_OBJECT,
             _manifests(names): _MANIFESTS,
             _letters(names): _LETTERS,
-            _files(names): _FILES,
+            **{_files(names, folder): _FILES for folder in (INCOMING, *_KEPT_BESIDE)},
             **{_snapshots(names, folder): _SNAPSHOTS for folder in processors},
         }
     )
@@ -138,10 +143,12 @@ def keep_letters(names: Names) -> list[aws_iam.PolicyStatement]:
     return [_allow("KeepLetters", [*reads, *writes], names.table_arn(names.letters_table))]
 
 
-def read_dropped_files(names: Names) -> list[aws_iam.PolicyStatement]:
-    """Read the files that were dropped."""
+def take_dropped_files(names: Names) -> list[aws_iam.PolicyStatement]:
+    """Read the files that were dropped, and keep how far each is and what was refused; never change a file."""
+    kept = [_files(names, folder) for folder in _KEPT_BESIDE]
     return [
-        _allow("ReadFiles", ["s3:GetObject"], _files(names)),
+        _allow("ReadFiles", ["s3:GetObject", "s3:GetObjectVersion"], _files(names, INCOMING)),
+        _allow("KeepProgress", ["s3:GetObject", "s3:PutObject"], *kept),
         _allow("FindFiles", ["s3:ListBucket"], _bucket(names.drop_bucket)),
     ]
 
@@ -195,8 +202,8 @@ def _letters(names: Names) -> str:
     return f"{_bucket(names.dead_letters_bucket)}/*"
 
 
-def _files(names: Names) -> str:
-    return f"{_bucket(names.drop_bucket)}/*"
+def _files(names: Names, folder: str) -> str:
+    return f"{_bucket(names.drop_bucket)}/{folder}*"
 
 
 def _snapshots(names: Names, folder: str) -> str:

@@ -94,7 +94,7 @@ STAGING: Final = Environment(
         ),
     },
     ingress=IngressSize(
-        http=FunctionSize(memory_mb=1769, timeout_seconds=29), files=FunctionSize(memory_mb=1769, timeout_seconds=300)
+        http=FunctionSize(memory_mb=1769, timeout_seconds=29), files=FunctionSize(memory_mb=1769, timeout_seconds=900)
     ),
     dead_letters=DeadLettersSize(
         function=FunctionSize(memory_mb=1769, timeout_seconds=900),

@@ -11,7 +11,7 @@ from aws_cdk import CfnResource, aws_iam, aws_lambda
 from constructs import Construct
 
 from infra.constructs import HandlerFunction, Layers, PrivateBucket
-from infra.constructs.permissions import publish, read_dropped_files
+from infra.constructs.permissions import INCOMING, publish, take_dropped_files
 from infra.environments import Environment
 from infra.shared import Shared
 from infra.stacks.base import CapabilityStack
@@ -59,7 +59,7 @@ class IngressStack(CapabilityStack):
             folder=FILES,
             description="Takes the records of dropped files in.",
             size=environment.ingress.files,
-            permissions=[*publish(self.names, *OPEN), *read_dropped_files(self.names)],
+            permissions=[*publish(self.names, *OPEN), *take_dropped_files(self.names)],
         )
         self._make_bucket(shared, files)
         self.answer("DropBucket", self.names.drop_bucket, "Files dropped here are taken in.")
@@ -87,6 +87,12 @@ class IngressStack(CapabilityStack):
         assert isinstance(resource, CfnResource)  # noqa: S101  # what every bucket is made of
         resource.add_property_override(
             "NotificationConfiguration.LambdaConfigurations",
-            [{"Event": "s3:ObjectCreated:*", "Function": files.function_arn}],
+            [
+                {
+                    "Event": "s3:ObjectCreated:*",
+                    "Filter": {"S3Key": {"Rules": [{"Name": "prefix", "Value": INCOMING}]}},
+                    "Function": files.function_arn,
+                }
+            ],
         )
         resource.add_resource_dependency(permission)

@@ -56,7 +56,7 @@ def test_the_star_is_for_traces_alone(synthesis: Synthesis):
         ("vectors-lander", LANDS | {"dynamodb:BatchWriteItem"}),
         ("orders-ledger", LANDS | {"dynamodb:PutItem", "dynamodb:UpdateItem"}),
         ("http-ingest", {"kinesis:PutRecords"}),
-        ("file-drop", {"kinesis:PutRecords"}),
+        ("file-drop", {"kinesis:PutRecords", "s3:PutObject"}),
         ("dead-letters", {"kinesis:PutRecords", "dynamodb:DeleteItem", "dynamodb:PutItem", "lambda:InvokeFunction"}),
         ("operations-api", {"dynamodb:DeleteItem", "dynamodb:PutItem", "lambda:InvokeFunction"}),
         ("gap-repair", {"kinesis:PutRecords", "dynamodb:PutItem"}),
@@ -138,3 +138,16 @@ def test_dead_letters_may_be_given_back_to_whoever_left_them_and_operations_have
     others = ["market_data_processor", "macro_data_processor", "file_drop", "gap_repair", "lake_maintenance"]
     assert called[names.role("dead-letters")] == {names.function_arn(folder) for folder in consumers + others}
     assert called[names.role("operations-api")] == {names.function_arn("dead_letters")}
+
+
+def test_a_dropped_file_is_never_changed(synthesis: Synthesis):
+    names = names_in_findings(synthesis.environment)
+    writers = {
+        (owner, text(resource))
+        for owner, statement in grants(synthesis)
+        for resource in as_list(statement["Resource"])
+        if set(as_list(statement["Action"])) & {"s3:PutObject", "s3:DeleteObject"}
+        and text(resource).startswith(f"arn:aws:s3:::{names.drop_bucket}/")
+    }
+    folders = (f"arn:aws:s3:::{names.drop_bucket}/{folder}/*" for folder in ("progress", "refused"))
+    assert writers == {(names.role("file-drop"), folder) for folder in folders}

@@ -10,6 +10,7 @@ import pytest
 from infra.nag import names_in_findings
 from infra.stacks.ingress import OPEN
 from tests.infra.synthesis import Synthesis, as_list, grants, text
+from vintner.aws.ingress import drop, reading
 from vintner.messaging.streams import STREAMS, Consumer, Criticality, Role, Stream
 
 FACTS = ("market-data", "macro-data")
@@ -167,6 +168,8 @@ def test_a_dropped_file_calls_its_function(synthesis: Synthesis):
     [told] = bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
     function = resources[told["Function"]["Fn::GetAtt"][0]]["Properties"]
     assert (told["Event"], text(function["FunctionName"])) == ("s3:ObjectCreated:*", names.function("file_drop"))
+    # What the function writes there must not call it again.
+    assert told["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": drop.INCOMING}]
     [permission] = [resources[name]["Properties"] for name in bucket["DependsOn"]]
     assert permission["Principal"] == "s3.amazonaws.com"
     assert text(permission["SourceArn"]) == f"arn:aws:s3:::{names.drop_bucket}"
@@ -195,6 +198,7 @@ def test_a_function_puts_records_into_exactly_the_streams_it_is_declared_to(synt
         _name(one): {STREAMS[name].resource_name for name in one.produces} | {"market-data"}
         for _, one in _consumers(Role.PROCESSOR)
     }
+    assert OPEN == reading.OPEN
     assert outside == {"market-data-trades", "market-data-l1", "signals", "orders", "fills"}
     assert _published(synthesis) == processors | {
         "http-ingest": outside,
