@@ -70,4 +70,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.info("taken", extra=report.document)
         metrics.add_metric(name="Accepted", unit=MetricUnit.Count, value=report.accepted)
         metrics.add_metric(name="Refused", unit=MetricUnit.Count, value=report.refused)
+    metrics.add_metric(name="Files", unit=MetricUnit.Count, value=len(reports))
     return {"files": reports}

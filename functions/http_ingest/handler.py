@@ -86,6 +86,8 @@ def problem(error: Exception) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
     answer: dict[str, Any] = app.resolve(event, context)
+    outcome = {4: "Problems", 5: "Faults"}.get(answer["statusCode"] // 100, "Answers")
+    metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
     return answer
 
 

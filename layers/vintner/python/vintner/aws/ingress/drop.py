@@ -212,7 +212,7 @@ class FileDrop:
         return DropReport(**told)
 
     def _write(self, key: str, text: str) -> None:
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode(errors="surrogateescape"))
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode())
 
 
 def _exactly(dropped: DroppedObject) -> dict[str, str]:
@@ -222,6 +222,6 @@ def _exactly(dropped: DroppedObject) -> dict[str, str]:
 
 def _line(one: RefusedRow, before: int, row: Any) -> str:
     """Return a refused row as a line: its number in the file, the reason, and the row as it was."""
-    payload = None if isinstance(row, FactError) else row
+    payload = row.data.get("payload") if isinstance(row, FactError) else row
     told = {"row": before + one.index, "field": one.field, "rule": one.rule, "remedy": one.remedy, "payload": payload}
-    return json.dumps(told, default=str, ensure_ascii=False) + "\n"
+    return json.dumps(told, default=str) + "\n"

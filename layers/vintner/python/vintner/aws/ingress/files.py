@@ -1,7 +1,7 @@
 """Rows of dropped files, a chunk at a time: CSV, JSON lines and Parquet, gzip or plain, never all in memory.
 
-A row that cannot be read stands as a ``FactError`` in its place; a file that is cut off or is no such file ends with
-one, so that what came before is kept and what did not come is told.
+A row that cannot be read stands as a ``FactError`` in its place, with what it was as ``payload``; a file that is cut
+off or is no such file ends with one, so that what came before is kept and what did not come is told.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from vintner.lake.errors import FactError
 CHUNK_ROWS: Final = 5_000
 MOST_LINE_BYTES: Final = 1024 * 1024
 _COPY_BYTES: Final = 1024 * 1024
+_TOLD_BYTES: Final = 1_000
 
 Rows = Iterator[list[Any]]
 
@@ -101,7 +102,8 @@ def _csv(stream: Any, _rows: int) -> Iterator[Any]:
         if not values:
             continue
         if names is None or len(values) != len(names):
-            yield FactError(field="record", rule="wrong number of values", remedy=f"give {len(names or ())}")
+            remedy = f"give {len(names or ())}"
+            yield FactError(field="record", rule="wrong number of values", remedy=remedy, payload=values)
         else:
             yield dict(zip(names, values, strict=True))
 
@@ -109,14 +111,21 @@ def _csv(stream: Any, _rows: int) -> Iterator[Any]:
 def _json_lines(stream: Any, _rows: int) -> Iterator[Any]:
     while line := stream.readline(MOST_LINE_BYTES + 1):
         if len(line) > MOST_LINE_BYTES:
+            start = _text(line[:_TOLD_BYTES])
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MOST_LINE_BYTES)
-            yield FactError(field="record", rule="oversized record", remedy=f"give at most {MOST_LINE_BYTES} bytes")
+            remedy = f"give at most {MOST_LINE_BYTES} bytes"
+            yield FactError(field="record", rule="oversized record", remedy=remedy, payload=start)
         elif line.strip():
             try:
                 yield json.loads(line, parse_float=Decimal, parse_constant=Decimal)
             except (ValueError, RecursionError, ArithmeticError):
-                yield FactError(field="record", rule="malformed bytes", remedy="write one JSON object a line")
+                remedy = "write one JSON object a line"
+                yield FactError(field="record", rule="malformed bytes", remedy=remedy, payload=_text(line))
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="backslashreplace")
 
 
 def _parquet(stream: Any, rows: int) -> Iterator[Any]:

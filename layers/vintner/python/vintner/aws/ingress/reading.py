@@ -151,8 +151,10 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
     """Return a value as JSON has it, where a parser or a file gave another form of the same."""
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value) if pa.types.is_floating(kind) else str(value)
+    if isinstance(value, Decimal) and pa.types.is_floating(kind):
+        return float(value)
+    if isinstance(value, Decimal) and pa.types.is_decimal(kind):
+        return str(value)
     if isinstance(value, float) and pa.types.is_decimal(kind):
         return repr(value)
     return value
