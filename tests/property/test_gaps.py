@@ -35,6 +35,7 @@ from vintner.marketdata.gaps import (
     silences,
 )
 from vintner.marketdata.gaps.ranges import missing, of_numbers, pieces, size, united, within, without
+from vintner.messaging.sequence import SequenceTracker
 
 T0 = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATIENCE = timedelta(seconds=5)
@@ -206,6 +207,24 @@ def test_lane_gaps_open_once_and_end_when_nothing_of_them_is_missing(states: lis
                 assert not gaps.pop(gap.gap_id) & set(lacking)
         assert set(lacking) <= set().union(*gaps.values()) if gaps else not lacking
         assert all(held & set(lacking) for held in gaps.values())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ws/1", "ws/2"]), st.integers(0, 12), st.integers(0, 4)), max_size=12))
+def test_lane_gaps_are_what_a_tracker_misses(batches: list[tuple[str, int, int]]) -> None:
+    tracker, watch = SequenceTracker(most_holes=2), LaneWatch(patience=timedelta(0))
+    seen: dict[str, set[int]] = {}
+    gaps: dict[str, Gap] = {}
+    for second, (producer, first, count) in enumerate(batches):
+        tracker.admit(producer, 3, first, count)
+        seen.setdefault(producer, set()).update(range(first, first + count))
+        for gap in watch.look(tracker.missing, {3: at(second)}, tracker.take_lost()):
+            gaps[gap.gap_id] = gap
+    for producer in seen:
+        mark = tracker.mark(producer, 3)
+        mine = [gap for gap in gaps.values() if gap.instrument == f"{producer}#3"]
+        stated = numbers(gap.numbers for gap in mine if gap.state is not GapState.EXPLAINED)
+        assert set(range(mark)) - seen[producer] <= stated
+        assert not numbers(gap.numbers for gap in mine if gap.state is GapState.EXPLAINED) - seen[producer]
 
 
 def test_a_lane_gap_that_closes_at_once_is_none() -> None:
