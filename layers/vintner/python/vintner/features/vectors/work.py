@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,8 @@ from vintner.features.vectors.model import INPUT, VECTOR_VIEWS, VectorView
 from vintner.messaging.stateful import DerivedRows, Worked
 from vintner.messaging.stateful.lanes import HEARTBEAT, SENT_AT
 from vintner.messaging.streams import FEATURES_PIT
+
+INSTRUMENT: Final = "instrument"
 
 
 class VectorsWork:
@@ -30,6 +33,8 @@ class VectorsWork:
 
     def apply(self, rows: pa.Table) -> Worked:
         """Take rows; see :meth:`vintner.messaging.stateful.Work.apply`."""
+        nameless = pc.and_(pc.invert(rows[HEARTBEAT]), pc.is_null(rows[INSTRUMENT]))
+        rows = rows.filter(pc.invert(nameless))  # without an instrument it would pass for a heartbeat
         clock = pc.if_else(rows[HEARTBEAT], rows[SENT_AT], rows[KNOWLEDGE_TIME])
         given = {name: rows[name] for name in INPUT.names} | {KNOWLEDGE_TIME: clock}
         told = self._assembler.apply(pa.table(list(given.values()), names=list(given)))
