@@ -1,0 +1,35 @@
+"""The page on gaps and replay shows what its program prints, and commands that there are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from local.ground.config import PROJECT
+from vintner.marketdata.gaps import Cause, GapKind, GapState
+
+PAGE = (PROJECT / "docs" / "gaps-and-replay.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_the_program_prints() -> None:
+    shown = re.search(r"docs/examples/gaps_and_replay\.py\n\n```\n(.*?)```", PAGE, re.DOTALL)
+    assert shown is not None
+    command = [sys.executable, str(PROJECT / "docs/examples/gaps_and_replay.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == shown[1]
+
+
+def test_every_command_shown_has_the_options_it_is_shown_with() -> None:
+    shown = re.findall(r"python -m vintner\.aws (gaps \S+|replay)((?:[^\n\\]|\\\n)*)", PAGE)
+    assert {name for name, _ in shown} == {"gaps list", "gaps show", "gaps repair", "replay"}
+    for name in {name for name, _ in shown}:
+        command = [sys.executable, "-m", "vintner.aws", *name.split(), "--help"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        used = {option for one, rest in shown if one == name for option in re.findall(r"--[a-z-]+", rest)}
+        assert used <= set(re.findall(r"--[a-z-]+", told))
+
+
+def test_the_page_names_every_kind_state_and_cause() -> None:
+    for kind in (GapKind, GapState, Cause):
+        assert all(f"`{one.value}`" in PAGE for one in kind)
