@@ -74,8 +74,8 @@ def trades_of(seed: int) -> list[Delivery]:
     story = Story(Size(seconds=40, crypto=4, exchange=3, per_second=12), seed)
     for number, told in enumerate(story.seconds()):
         feed.send(table_of(told.main), max(feed.now, told.at), beat=number % 10 == 9)
-    for _ in range(2):
-        feed.send(table_of([]), feed.now + timedelta(hours=2), beat=True)
+    for later in (timedelta(minutes=1, seconds=30), timedelta(seconds=1), timedelta(hours=2)):
+        feed.send(table_of([]), feed.now + later, beat=True)
     return feed.deliveries
 
 
@@ -131,7 +131,7 @@ def told(derived: Sequence[Derived]) -> dict[Any, Any]:
 CASES: list[tuple[Callable[[], LanePipeline], Callable[[int], list[Delivery]], int]] = [
     (trades, trades_of, 100),
     (quotes, quotes_of, 20),
-    (vectors, features_of, 1),
+    (vectors, features_of, 5),
 ]
 
 
