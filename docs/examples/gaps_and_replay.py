@@ -137,7 +137,7 @@ with tempfile.TemporaryDirectory() as name:
 
     sent: list[Entry] = []
 
-    def stream(_: str, entries: Sequence[Entry]) -> list[None]:
+    def kept(stream: str, entries: Sequence[Entry]) -> list[None]:  # noqa: ARG001
         """Keep what is sent."""
         sent.extend(entries)
         return [None] * len(entries)
@@ -147,7 +147,7 @@ with tempfile.TemporaryDirectory() as name:
         sent.clear()
         span = Span(ReplayClock.EVENT, START + timedelta(seconds=15), START + timedelta(seconds=25))
         plan = Plan(replay_id=replay, stream=TRADES, span=span, into="a-stream")
-        done = replay_from_lake(story.lake, plan, put=lambda _: stream, environment_name="doc", speed=None)
+        done = replay_from_lake(story.lake, plan, put=lambda _: kept, environment_name="doc", speed=None)
         ids = [number for entry in sent for number in unpack(entry.data, Trade).rows["trade_id"].to_pylist()]
         print(f"  {done.records} records in {done.deliveries} deliveries: {ids}")
         return list(sent)
