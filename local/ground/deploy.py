@@ -129,11 +129,11 @@ def migrate(found: Deployment, variables: Mapping[str, str], on_event: OnEvent) 
 
 
 def repair(ground: Ground, on_event: OnEvent = lambda _: None) -> list[str]:
-    """Make catalog and online store agree with the lake again; return what the library's commands printed.
+    """Make catalog, online store and ledger agree with the lake again; return what the library's commands printed.
 
     Needed after the ground was killed: objects are on disk at once, everything else as of the last checkpoint. Tables
-    are registered from their newest metadata, and the online store is rebuilt from the tables. Nothing may be
-    streaming meanwhile.
+    are registered from their newest metadata; from them the online store is rebuilt and the ids of orders and fills are
+    claimed. Nothing may be streaming meanwhile.
     """
     target = _target(ground, LAPTOP)
     found = _deployment(ground, target)
@@ -141,6 +141,7 @@ def repair(ground: Ground, on_event: OnEvent = lambda _: None) -> list[str]:
     for step, words in (
         ("Registering the tables", "register-tables"),
         ("Rebuilding the online store", "rebuild-online"),
+        ("Rebuilding the ledger", "rebuild-ledger"),
     ):
         on_event(step.lower())
         printed += _library_command(step, [words], found, target.variables, on_event)

@@ -24,6 +24,7 @@ from local.ground.certificate import ServerCertificate, ensure_certificate
 from local.ground.deployment import Deployment, find_api
 from local.ground.environment import client_settings, ministack_settings, scrubbed, strays
 from local.ground.ports import free_ports
+from vintner.messaging.errors import UnknownStreamError
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 PATHS = ServerCertificate(Path("/g/server.pem"), Path("/g/server.key"), Path("/g/bundle.pem"))
@@ -164,3 +165,9 @@ def test_a_deployment_knows_its_names() -> None:
     assert found.lake_bucket == "vintner-laptop-lake-000000000000-eu-west-1"
     assert found.settings()["VINTNER_WAREHOUSE"] == f"s3://{found.lake_bucket}/lake"
     assert found.as_dict()["online_table"] == "vintner-laptop-online"
+    assert found.stream("market_data.trades") == "vintner-laptop-market-data-trades"
+    assert found.function("trades_lander") == "vintner-laptop-trades-lander"
+    assert found.as_dict()["features_raw_stream"] == "vintner-laptop-features-raw"
+    assert found.settings()["VINTNER_LEDGER_TABLE"] == found.ledger_table == "vintner-laptop-ledger"
+    with pytest.raises(UnknownStreamError):
+        found.stream("market_data")
