@@ -33,6 +33,7 @@ from vintner.marketdata.gaps import (
     newest,
     sequence_gap,
     silences,
+    watch,
 )
 from vintner.marketdata.gaps.ranges import missing, of_numbers, pieces, size, united, within, without
 from vintner.messaging.sequence import SequenceTracker
@@ -290,6 +291,22 @@ def test_a_silence_is_one_gap_from_its_start_to_its_end() -> None:
     (again,) = look(60, 1, 35)
     (filled,) = look(61, 1, 35, 45, 55)
     assert (filled.gap_id, filled.missing_to) == (again.gap_id, at(61))
+
+
+def test_everything_that_trades_regularly_is_watched_and_nothing_else() -> None:
+    own = Tolerances(default=timedelta(seconds=10), by_instrument={"THIN@X": timedelta(seconds=60)})
+    seen = {"A@X": [(at(0), at(5))], "THIN@X": [(at(0), at(5))], "OFF@Y": [(at(0), at(5))], "NEW@X": []}
+    gone = calendar_gap("GONE@X", at(-90), None, opened_at=at(-80), known_at=at(-80))
+    held = [gone, sequence_gap("A@X", (1, 2), opened_at=at(0), known_at=at(0))]
+
+    def sessions(instrument: str) -> list[tuple[datetime, datetime]] | None:
+        return [(at(-100), at(6))] if instrument.endswith("@Y") else None
+
+    found = {gap.instrument: gap for gap in watch(seen, held, sessions, own, now=at(30))}
+    assert set(found) == {"A@X", "OFF@Y", "GONE@X"}
+    assert (found["A@X"].missing_from, found["A@X"].missing_to) == (at(5), None)
+    assert (found["OFF@Y"].missing_from, found["OFF@Y"].missing_to) == (at(-100), at(0))  # it was open all morning
+    assert (found["GONE@X"].gap_id, found["GONE@X"].state) == (gone.gap_id, GapState.EXPLAINED)
 
 
 def test_thin_symbols_have_their_own_tolerance() -> None:

@@ -113,14 +113,15 @@ class LakeTrades:
         """Return what quarantine and venue know of a gap; see :class:`Held`."""
         if gap.kind is GapKind.CALENDAR:
             return Evidence(halts=list(self._halts(gap.instrument)))
-        table = self._lake.load(QUARANTINE)
         around = [at_least(ARRIVED_AT, gap.opened_at - _BEFORE), at_most(ARRIVED_AT, gap.opened_at + _AFTER)]
-        names = ("entity", "position", "payload", "stream")
-        rows = table.scan(row_filter=every(around), selected_fields=names).to_arrow().to_pylist()
-        entity = "/".join(venue_and_symbol(gap.instrument))
-        ids = [_trade_id(row["payload"]) for row in rows if row["entity"] == entity]
-        whole = sum(row["position"] == _WHOLE_DELIVERY for row in rows)
-        return Evidence(refused=of_numbers(one for one in ids if one is not None), refused_deliveries=whole)
+        table = self._lake.load(QUARANTINE)
+        if gap.kind is GapKind.LANE:
+            whole = every([*around, equal("position", _WHOLE_DELIVERY)])
+            return Evidence(refused_deliveries=table.scan(row_filter=whole).count())
+        mine = every([*around, equal("entity", "/".join(venue_and_symbol(gap.instrument)))])
+        payloads = table.scan(row_filter=mine, selected_fields=("payload",)).to_arrow()["payload"].to_pylist()
+        ids = (_trade_id(payload) for payload in payloads)
+        return Evidence(refused=of_numbers(one for one in ids if one is not None))
 
     def _trades(self, bounds: Iterable[BooleanExpression]) -> pa.Table:
         """Return trades, of each the version that was known first."""
