@@ -72,9 +72,13 @@ def landing_handler(make: Callable[[], Lander]) -> Handler:
     made: list[Lander] = []
 
     def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[Any]]:
-        if not made:
-            made.append(make())
-        report = made[0].land(deliveries(event))
+        try:
+            if not made:
+                made.append(make())
+            report = made[0].land(deliveries(event))
+        except Exception:
+            metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+            raise
         for name, count in (report.counts | dict(report.notes)).items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
         lag = _lag(report)
