@@ -53,7 +53,8 @@ async def listen(chosen: argparse.Namespace) -> int:
             for damage in spool.damaged:
                 report("spool damaged", segment=damage.segment, offset=damage.offset, size=damage.size)
             return Publisher(
-                KinesisPut(), stream, producer=producer, environment_name=chosen.environment, clock=clock,
+                KinesisPut(region=chosen.region),
+                stream, producer=producer, environment_name=chosen.environment, clock=clock,
                 spool=spool, seed=os.getpid(),
             )  # fmt: skip
 
@@ -114,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     ws.add_argument("--venue", required=True, choices=sorted(URLS), help="which venue")
     ws.add_argument("--symbols", required=True, help="symbols as the venue writes them, separated by commas")
     ws.add_argument("--environment", required=True, help="name of the deployment")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    ws.add_argument("--region", default=region, required=region is None, help="region of the deployment")
     ws.add_argument("--channels", default=",".join(CHANNELS), type=_channels, help="trade, bookTicker or both")
     ws.add_argument("--url", help="address to connect to instead of the venue's")
     ws.add_argument("--spool", default="build/edge", help="folder for what waits and what was refused")

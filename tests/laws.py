@@ -27,7 +27,9 @@ KERNEL: Final[Mapping[str, frozenset[str]]] = {
     "lake": frozenset({"errors", "bitemporal"}),
     "messaging": frozenset({"errors", "bitemporal"}),
 }
-OUTSIDE_ROOMS: Final = frozenset({"functions", "glue_jobs", "sagemaker", "local", "infra", "tests", "benchmarks"})
+OUTSIDE_ROOMS: Final = frozenset(
+    {"functions", "glue_jobs", "sagemaker", "edge", "local", "infra", "tests", "benchmarks"}
+)
 ONLY_IN_AWS: Final = frozenset({"boto3", "botocore"})
 TOO_HEAVY: Final = frozenset({"pandas", "numpy", "polars"})
 
@@ -223,8 +225,8 @@ def platform_knows_no_ground(source: Source) -> Iterator[str]:
 
 
 def binds_this_machine_only(source: Source) -> Iterator[str]:
-    """Tests and the laptop ground listen on 127.0.0.1 only."""
-    if source.room not in ("tests", "local", "benchmarks"):
+    """Tests, the laptop ground and the edge listen on 127.0.0.1 only."""
+    if source.room not in ("tests", "local", "benchmarks", "edge"):
         return
     for node in source.nodes:
         for host in _hosts_listened_on(node):

@@ -32,7 +32,8 @@ def example() -> Any:
     return module
 
 
-def test_every_command_of_the_edge_is_one() -> None:
+def test_every_command_of_the_edge_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
     shown = re.findall(r"^\.venv/bin/python -m edge (.*)$", PAGE, re.MULTILINE)
     assert len(shown) == 3
     for command in shown:

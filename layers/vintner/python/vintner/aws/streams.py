@@ -46,6 +46,8 @@ class KinesisPut:
     ----------
     client
         A boto3 Kinesis client; made from the environment when left out.
+    region
+        Region of the streams, by default the one the environment or the profile names.
 
     Raises
     ------
@@ -53,8 +55,8 @@ class KinesisPut:
         When called: trying again will not help, for instance where the stream is not there or may not be written.
     """
 
-    def __init__(self, client: Any = None) -> None:
-        self._client = client or boto3.client("kinesis", config=CLIENT)
+    def __init__(self, client: Any = None, *, region: str | None = None) -> None:
+        self._client = client or boto3.client("kinesis", region, config=CLIENT)
 
     def __call__(self, stream: str, entries: Sequence[Entry]) -> list[str | None]:
         """Send the entries; return an error code for each, None where it was accepted."""
