@@ -204,28 +204,21 @@ def replay_from_lake(
     StreamUnavailableError, StreamRefusedError, ReplayFunctionError
         What it goes into kept refusing. Give the command again.
     """
-    dataset = dataset_of(plan.stream.name)
-    table, kept = lake.load(dataset.name), ProgressFile(kept_in)
+    dataset, kept = dataset_of(plan.stream.name), ProgressFile(kept_in)
+    table = lake.load(dataset.name)
     pinned, done = kept.read(plan)
     snapshot = table.current_snapshot() if pinned is None else table.snapshot_by_id(pinned)
     number = None if snapshot is None else snapshot.snapshot_id
     kept.write(plan, number, done)
-    total = 0
-
-    def counted() -> Iterator[pa.Table]:
-        nonlocal total
-        for rows in rows_of(table, dataset, plan.span, snapshot):
-            total += rows.num_rows
-            told("reading", total, None)
-            yield rows
+    reading = _Reading(rows_of(table, dataset, plan.span, snapshot), told)
 
     def keep(progress: Progress) -> None:
         kept.write(plan, number, progress)
-        told("replaying", progress.records, total)
+        told("replaying", progress.records, reading.total)
 
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         return replay(
-            in_order(counted(), Path(folder)),
+            in_order(reading, Path(folder)),
             plan.stream,
             put=put(done),
             replay_id=plan.replay_id,
@@ -235,3 +228,18 @@ def replay_from_lake(
             kept=keep,
             wait=wait,
         )
+
+
+class _Reading:
+    """Rows on their way, counted."""
+
+    def __init__(self, tables: Iterator[pa.Table], told: Told) -> None:
+        self._tables = tables
+        self._told = told
+        self.total = 0
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for rows in self._tables:
+            self.total += rows.num_rows
+            self._told("reading", self.total, None)
+            yield rows
