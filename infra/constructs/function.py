@@ -89,12 +89,15 @@ class HandlerFunction(aws_lambda.Function):
             role=role,
             environment={**_variables(shared, name), **variables},
         )
-        accept(self, "L1", "The dependency layer's wheels are locked and tested for Python 3.13; both move together.")
-        for resource, reason in wildcards(names_in_findings(shared.environment)).items():
-            accept(role, f"IAM5[Resource::{resource}]", reason)
+        self._accept(shared, role)
         self._keep_dead_letters(shared)
         self._watch(shared, name)
         self._watch_memory(shared, name, logs, size)
+
+    def _accept(self, shared: Shared, role: aws_iam.Role) -> None:
+        accept(self, "L1", "The dependency layer's wheels are locked and tested for Python 3.13; both move together.")
+        for resource, reason in wildcards(names_in_findings(shared.environment)).items():
+            accept(role, f"IAM5[Resource::{resource}]", reason)
 
     def _keep_dead_letters(self, shared: Shared) -> None:
         aws_lambda.CfnEventInvokeConfig(

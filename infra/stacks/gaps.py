@@ -45,22 +45,7 @@ class GapsStack(CapabilityStack):
         shared = foundation.shared_with(self)
         self.add_stack_dependency(lake)
         self.add_stack_dependency(processing)
-        function = HandlerFunction(
-            self,
-            "Function",
-            shared=shared,
-            layers=Layers(self, "Layers", shared=shared, owner="gaps"),
-            folder=_FOLDER,
-            description="Repairs gaps from a secondary source or from the lake, and keeps a record of each.",
-            size=environment.gaps.function,
-            permissions=[
-                *read_lake(self.names),
-                *keep_positions(self.names, _FOLDER),
-                *publish(self.names, TRADES.name),
-                *publish_facts(self.names),
-            ],
-            variables=environment.gaps.variables(),
-        )
+        function = self._make_function(shared)
         Schedule(
             self,
             "EachMinute",
@@ -71,6 +56,24 @@ class GapsStack(CapabilityStack):
             expression=environment.gaps.schedule,
         )
         self._watch(shared)
+
+    def _make_function(self, shared: Shared) -> HandlerFunction:
+        return HandlerFunction(
+            self,
+            "Function",
+            shared=shared,
+            layers=Layers(self, "Layers", shared=shared, owner="gaps"),
+            folder=_FOLDER,
+            description="Repairs gaps from a secondary source or from the lake, and keeps a record of each.",
+            size=shared.environment.gaps.function,
+            permissions=[
+                *read_lake(self.names),
+                *keep_positions(self.names, _FOLDER),
+                *publish(self.names, TRADES.name),
+                *publish_facts(self.names),
+            ],
+            variables=shared.environment.gaps.variables(),
+        )
 
     def _watch(self, shared: Shared) -> None:
         told_apart = {"environment": shared.environment.name}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra import paths
 from infra.nag import names_in_findings
 from infra.stacks.ingress import OPEN
 from tests.infra.synthesis import Synthesis, as_list, grants, text
@@ -145,6 +146,15 @@ def test_what_cannot_be_mended_raises_an_alarm(synthesis: Synthesis):
         assert alarm["Namespace"] == f"Vintner/{synthesis.environment.name}"
         told_apart = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
         assert told_apart == {"environment": synthesis.environment.name, "service": service}
+
+
+def test_every_metric_of_ours_that_is_watched_is_written_by_some_code(synthesis: Synthesis):
+    sources = [paths.LIBRARY_LAYER / "python" / "vintner" / "aws", paths.FUNCTIONS]
+    written = "".join(path.read_text(encoding="utf-8") for folder in sources for path in folder.rglob("*.py"))
+    own = f"Vintner/{synthesis.environment.name}"
+    watched = {alarm["MetricName"] for alarm in _alarms(synthesis).values() if alarm["Namespace"] == own}
+    assert "TablesLeft" in watched
+    assert not {name for name in watched if f'"{name}"' not in written}
 
 
 def test_dead_letters_and_gaps_are_looked_at_every_minute(synthesis: Synthesis):
