@@ -7,13 +7,11 @@ one call: ``--deliveries`` deliveries of ``--records`` trades each, packed befor
 
 1. *bare*: ``table.append(rows)`` on a handle that is kept, the rows made and sorted beforehand. PyIceberg at its
    best, and what every other way has to do as well.
-2. *lander*: the whole of ``Lander.land``: unpack, check, name the instrument and the knowledge time, make rows, look
-   for versions that are there, judge, sort, append, commit once.
+2. *lander*: the whole of ``Lander.land``: unpack, check, normalise, make rows, look for versions that are there, judge,
+   sort, append, commit once.
 3. *lander, redelivered*: the same, on deliveries of which every twentieth trade was sent in the call before as well.
 
-The normalisation in the lander is the least there can be (a join of two texts, a maximum of two instants): what
-:mod:`vintner.marketdata.normalise` takes is measured with it. After the last turn the tables are counted: each holds
-every trade once.
+After the last turn the tables are counted: each holds every trade once.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -39,9 +37,13 @@ from vintner.bitemporal import INSTANT
 from vintner.lake import Dataset, FactStore, ensure_database, load_table, migrate
 from vintner.lake.keyed import sorted_by
 from vintner.marketdata import TRADES
+from vintner.marketdata.calendars import load_sessions
 from vintner.marketdata.landing import Lander
 from vintner.marketdata.landing.reading import read_deliveries
 from vintner.marketdata.landing.rows import fact_rows
+from vintner.marketdata.normalise import Context, normalise_trades
+from vintner.marketdata.symbology import Symbology
+from vintner.marketdata.venues import VENUES
 from vintner.messaging import Delivery
 from vintner.messaging.records import DECIMAL, Trade, schema_of
 from vintner.messaging.streams import LANES
@@ -51,21 +53,7 @@ from vintner.messaging.wire import Batch, pack
 START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
-
-@dataclass(frozen=True)
-class Named:
-    """Trades with the columns that landing needs; none is refused."""
-
-    rows: pa.Table
-    refused: pa.Table
-
-
-def name_trades(rows: pa.Table) -> Named:
-    """Return trades with their instrument and when they became known."""
-    named = rows.append_column("instrument", pc.binary_join_element_wise(rows["symbol"], rows["venue"], "@"))
-    known = pc.max_element_wise(*(rows[at].cast(pa.int64()) for at in ("received_at", "event_time"))).cast(INSTANT)
-    none = pa.table({"row": pa.array([], pa.int64()), "field": [], "rule": [], "remedy": []})
-    return Named(named.append_column("knowledge_time", known), none)
+normalise = partial(normalise_trades, context=Context(Symbology.empty(), VENUES, load_sessions()))
 
 
 def trades(size: int, number: int, names: pa.Array, random: np.random.Generator) -> pa.Table:
@@ -74,7 +62,7 @@ def trades(size: int, number: int, names: pa.Array, random: np.random.Generator)
     at = pa.array(micros + number * 1_000_000 + int(START.timestamp()) * 1_000_000).cast(INSTANT)
     price = pa.array(np.round(100 + random.normal(size=size), 2)).cast(DECIMAL)
     columns = {
-        "venue": pa.array(["XNAS"] * size),
+        "venue": pa.array(["binance-spot"] * size),
         "symbol": names.take(pa.array(random.integers(0, len(names), size))),
         "trade_id": pa.array(np.arange(size) + number * size),
         "event_time": at,
@@ -113,7 +101,7 @@ def delivery(rows: pa.Table, number: int, moment: datetime) -> Delivery:
 def made_beforehand(dataset: Dataset, deliveries: Sequence[Delivery]) -> pa.Table:
     """Return the rows that landing deliveries commits, for a bare append."""
     incoming = read_deliveries(deliveries, Trade)
-    rows = fact_rows(dataset, name_trades(incoming.rows).rows, incoming.deliveries)
+    rows = fact_rows(dataset, normalise(incoming.rows).rows, incoming.deliveries)
     at = dataset.schema.get_field_index("ingested_at")
     stamp = pa.repeat(pa.scalar(START, INSTANT), rows.num_rows)
     return sorted_by(rows.add_column(at, dataset.schema.field(at), stamp), dataset.sort_names).combine_chunks()
@@ -158,7 +146,7 @@ def measure(options: argparse.Namespace) -> Result:
 
 
 def _lander(dataset: Dataset, store: FactStore) -> Lander:
-    return Lander(TRADES_STREAM, dataset, store, normalise=name_trades)
+    return Lander(TRADES_STREAM, dataset, store, normalise=normalise)
 
 
 def _each(run: Callable[[Any], object], ready: Sequence[Any]) -> Callable[[], None]:
