@@ -238,6 +238,19 @@ def test_a_full_spool_is_backpressure(tmp_path):
     assert consumed(stream.batches) == {"A": list(range(given))}
 
 
+def test_what_a_spool_has_no_room_for_stays_in_memory(tmp_path):
+    stream, clock = RoughStream(["away"] * 99), Clock()
+    with Spool(tmp_path, most_bytes=10) as spool:
+        sender = publisher(stream, clock, spool=spool)
+        sender.publish([signal(0), signal(1)])
+        with pytest.raises(SpoolFullError):
+            sender.flush()
+        assert sender.waiting == Receipt(0, 0, 2)
+        stream.fates = iter(())
+        assert sender.flush() == Receipt(2, 0, 0)
+    assert consumed(stream.batches) == {"A": [0, 1]}
+
+
 def test_a_life_goes_on_with_the_numbers_it_is_given():
     stream = RoughStream()
     sender = publisher(stream, sequences={lane_of("A"): 40})
