@@ -222,6 +222,18 @@ def test_every_route_is_described_by_its_function_and_signed(synthesis: Synthesi
     assert {route["AuthorizationType"] for route in routes} == {"AWS_IAM"}
 
 
+def test_the_api_may_call_every_function_that_describes_routes_and_no_other(synthesis: Synthesis):
+    names = names_in_findings(synthesis.environment)
+    called = {
+        text(permission.properties["FunctionName"])
+        for permission in synthesis.resources("AWS::Lambda::Permission")
+        if permission.properties["Principal"] == "apigateway.amazonaws.com"
+    }
+    [own] = [one.logical_id for one in synthesis.resources("AWS::Lambda::Function") if one.stack == "api"]
+    described = {path.parent.name for path in paths.FUNCTIONS.glob("*/openapi.json")}
+    assert called == {f"<{own}.Arn>"} | {names.function_arn(folder) for folder in described - {"features_api"}}
+
+
 def test_a_function_behind_the_api_that_describes_no_route_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(paths, "FUNCTIONS", tmp_path)
     with pytest.raises(NoRoutesError, match=r"functions/silent is behind the HTTP API and has no openapi\.json"):
