@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from infra import kernel as build
 from tests.support.engine_twin import TwinEngine
 from tests.support.recomputed_bars import Bar, bars_from_trades, features_from_history, final_bars, logarithm, merged
-from tests.support.trade_stories import SESSIONS, Story, Told, as_batch, ended, plain, split, stories
+from tests.support.trade_stories import MINUTE, SESSIONS, START, Story, Told, as_batch, ended, plain, split, stories
 from vintner.marketdata.engine import EngineConfig, TradeEngine, merge_bars
 from vintner.marketdata.kernel import native
 from vintner.messaging.records import Bar as BarRecord
@@ -125,23 +127,24 @@ def test_merged_partials_are_their_twin(story: Story) -> None:
     assert sorted(found, key=place) == sorted(expected, key=place)
 
 
-@settings(max_examples=200, deadline=None)
-@given(ratio=st.floats(1e-18, 1e18) | st.floats(0.9, 1.1))
-def test_the_logarithm_is_rounded_correctly(ratio: float) -> None:
-    """Seen through a feature: the closes of two minutes with this ratio, as near as eight places can have it."""
-    before, after = (10**8, max(round(ratio * 10**8), 1)) if ratio < 1e9 else (1, 10**8)
-    start = 1_767_571_200_000_000
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32), most=st.sampled_from((10**8 + 50, 10**9, 10**18)))
+def test_the_logarithm_is_rounded_correctly(seed: int, most: int) -> None:
+    """Seen through a feature: the closes of minutes, close together or very far apart."""
+    dice = random.Random(seed)  # noqa: S311 - seeded closes, not a secret
+    closes = [dice.randrange(10**8 if most < 10**18 else 1, most) for _ in range(500)]
     trade = {"lane": 0, "instrument": "A", "venue": "v", "dense": True, "calendar": -1, "size": 1, "side": 0}
     trade |= {"bar_rules": 7, "is_close": False}
     rows = [
         {**trade, "trade_id": number, "event_time": at, "knowledge_time": at, "price": price}
-        for number, (at, price) in enumerate(((start, before), (start + 60_000_000, after)))
+        for number, price in enumerate(closes)
+        for at in (START + number * MINUTE,)
     ]
     told = told_by(EngineConfig(), [ended(rows)])
+    ratios = [(close / 1e8) / (before / 1e8) for before, close in pairwise(closes)]
     values = [row["value"] for row in told.features if row["feature"] == "log_return_1m"]
-    quotient = (after / 1e8) / (before / 1e8)
-    assert values == [None, logarithm(quotient)]
-    assert values[1] == pytest.approx(math.log(quotient), rel=1e-15, abs=0)
+    assert values == [None, *map(logarithm, ratios)]
+    assert values[1:] == pytest.approx([math.log(ratio) for ratio in ratios], rel=1e-15, abs=0)
 
 
 def use_kernels_of(folder: Path, patch: pytest.MonkeyPatch) -> None:
