@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -13,7 +14,6 @@ from typing import Any
 import pytest
 
 from edge import __main__ as edge
-from functions.http_ingest import handler
 from local.ground.config import PROJECT
 from tests.support.publishing import AT, RoughStream, consumed
 from vintner.aws.ingress.files import chunks_of
@@ -40,7 +40,10 @@ def test_every_command_of_the_edge_is_one(monkeypatch: pytest.MonkeyPatch) -> No
         assert edge._parser().parse_args(shlex.split(command)).run in (edge.listen, edge.play)
 
 
-def test_what_it_says_of_http_is_so() -> None:
+def test_what_it_says_of_http_is_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "http-ingest")  # read where it is imported for the first time
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Vintner")
+    handler = importlib.import_module("functions.http_ingest.handler")
     (operation,) = handler.OPERATIONS
     assert f"`{operation.method} {operation.path}`" in PAGE
     for status in operation.problems:
