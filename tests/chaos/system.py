@@ -22,7 +22,7 @@ from vintner.marketdata.calendars import load_sessions
 from vintner.marketdata.gaps import GAPS
 from vintner.marketdata.landing import BarsLander, Lander
 from vintner.marketdata.normalise import Context, normalise_trades
-from vintner.marketdata.processing import TradesWork
+from vintner.marketdata.processing import FixedContexts, TradesWork
 from vintner.marketdata.symbology import Symbology
 from vintner.marketdata.venues import VENUES
 from vintner.messaging import Delivery
@@ -104,7 +104,10 @@ class System:
         send = DerivedSender(settings, "trades_processor", self.kinesis.put_in_a_function, wait=lambda _: None)
         consumer = StatefulConsumer(
             lambda: LanePipeline(
-                TRADES, TradesWork(self.context, SESSIONS), name="trades_processor", beat_to=[FEATURES_RAW]
+                TRADES,
+                TradesWork(FixedContexts(self.context), SESSIONS),
+                name="trades_processor",
+                beat_to=[FEATURES_RAW],
             ),
             claims=MemoryClaims(self.outlives, Faults(self.weather, "DynamoDB")),  # type: ignore[arg-type]
             snapshots=MemorySnapshots(self.outlives, Faults(self.weather, "S3")),  # type: ignore[arg-type]

@@ -54,6 +54,15 @@ class Sums:
         derived = DerivedRows(stream=FEATURES_RAW, rows=batch, lanes=pa.array(lanes, pa.int32()))
         return Worked(rows=[derived], counts={"rows": rows.num_rows})
 
+    def renew(self) -> bool:
+        return False
+
+    def pin(self) -> str:
+        return "pinned"
+
+    def repin(self, name: str) -> None:
+        assert name == "pinned"
+
     def dump(self) -> dict[int, bytes]:
         return {lane: json.dumps(total).encode() for lane, total in self.sums.items()}
 

@@ -18,7 +18,7 @@ from tests.chaos.story import Size, Story, symbol_facts, table_of
 from vintner.features.vectors import VectorsWork
 from vintner.marketdata.calendars import load_sessions
 from vintner.marketdata.normalise import Context
-from vintner.marketdata.processing import QuotesWork, TradesWork
+from vintner.marketdata.processing import FixedContexts, QuotesWork, TradesWork
 from vintner.marketdata.symbology import Symbology
 from vintner.marketdata.venues import VENUES
 from vintner.messaging.kinesis import Delivery
@@ -29,16 +29,16 @@ from vintner.messaging.streams import FEATURES_PIT, FEATURES_RAW, L1, STREAMS, T
 from vintner.messaging.wire import pack
 
 SESSIONS = load_sessions()
-CONTEXT = Context(Symbology(symbol_facts(3)), VENUES, SESSIONS)
+CONTEXTS = FixedContexts(Context(Symbology(symbol_facts(3)), VENUES, SESSIONS))
 T0 = datetime(2026, 1, 5, 20, 50, tzinfo=UTC)
 
 
 def trades() -> LanePipeline:
-    return LanePipeline(TRADES, TradesWork(CONTEXT, SESSIONS), name="trades", beat_to=[FEATURES_RAW])
+    return LanePipeline(TRADES, TradesWork(CONTEXTS, SESSIONS), name="trades", beat_to=[FEATURES_RAW])
 
 
 def quotes() -> LanePipeline:
-    return LanePipeline(L1, QuotesWork(CONTEXT, SESSIONS), name="quotes", beat_to=[FEATURES_RAW])
+    return LanePipeline(L1, QuotesWork(CONTEXTS, SESSIONS), name="quotes", beat_to=[FEATURES_RAW])
 
 
 def vectors() -> LanePipeline:

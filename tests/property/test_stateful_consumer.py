@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
@@ -28,11 +29,13 @@ from vintner.messaging.stateful import ClaimConflictError, StatefulConsumer, Sta
 SHARD = "shard-0"
 
 
-def process(world: World, faults: Faults | None = None, every: int = 3) -> StatefulConsumer:
+def process(
+    world: World, faults: Faults | None = None, every: int = 3, newest: Callable[[], int] | None = None
+) -> StatefulConsumer:
     """Return a new process."""
     faults = faults or Faults()
     return StatefulConsumer(
-        Totals,
+        lambda: Totals(newest),
         claims=MemoryClaims(world, faults),
         snapshots=MemorySnapshots(world, faults),
         shards=MemoryShards(world),
@@ -133,7 +136,7 @@ def test_two_processes_at_the_same_moment() -> None:
     restored = slow._restored(SHARD)
     rival.consume([one])
     with pytest.raises(ClaimConflictError):
-        slow._claim(SHARD, restored)
+        slow._claim(SHARD, restored, [one])
     slow.consume([one])
     assert set(world.received) == expected(world)
 
@@ -174,6 +177,42 @@ def test_a_stream_that_forgot_too_much_is_said() -> None:
     following = world.deliver(SHARD, 1, 3, 1)
     with pytest.raises(StateLostError, match="rebuild it"):
         process(world).consume([following])
+
+
+@settings(max_examples=200, deadline=None)
+@given(SHAPES, CUTS, st.data())
+def test_each_number_is_told_once_however_reference_data_change(
+    shape: list[tuple[int, int]], cuts: list[int], data: st.DataObject
+) -> None:
+    """Whoever tells a number again, after any end and any change of the data, tells it with the same total."""
+    world, deliveries = filled(*shape)
+    limits = [data.draw(st.integers(0, 2), label="limit")]
+    alive: list[StatefulConsumer] = []
+    for batch in in_batches(deliveries, cuts):
+        for _ in range(data.draw(st.integers(0, 2), label="kills")):
+            step, after = data.draw(st.integers(1, 9), label="step"), data.draw(st.booleans(), label="after")
+            with suppress(Killed):
+                process(world, Faults(at=step, after=after), newest=lambda: limits[-1]).consume(batch)
+            if data.draw(st.booleans(), label="changes"):
+                limits.append(limits[-1] + 1)
+        if not alive or data.draw(st.booleans(), label="cold"):
+            alive.append(process(world, newest=lambda: limits[-1]))
+        alive[data.draw(st.integers(0, len(alive) - 1), label="process")].consume(batch)
+    told = {(stream, lane, number): total for stream, lane, number, total in world.received}
+    assert set(world.received) == {(*key, total) for key, total in told.items()}
+    assert told.keys() == {row[:3] for row in expected(world)}
+
+
+def test_what_was_refused_is_judged_by_newer_data_when_there_are_any() -> None:
+    world, (one, two, three) = filled((1, 2), (1, 2), (1, 2))
+    limits = [1]
+    warm = process(world, every=100, newest=lambda: limits[-1])
+    warm.consume([one])
+    limits.append(3)
+    warm.consume([two])  # 2 and 3 are above the limit this process began with
+    process(world, every=100, newest=lambda: limits[-1]).consume([three])
+    assert [total for *_, total in world.received] == [0, 1, 3, 6, 3, 6, 6, 6]  # the batch before is told again
+    assert world.claims[SHARD].snapshot is not None
 
 
 def test_nothing_to_consume_is_nothing_done() -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from vintner.messaging.kinesis import Delivery
 from vintner.messaging.records import Signal, schema_of
-from vintner.messaging.stateful import Claim, ClaimConflictError, Derived, Missing, SnapshotError
+from vintner.messaging.stateful import SHARED, Claim, ClaimConflictError, Derived, Missing, SnapshotError
 from vintner.messaging.wire import Batch
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
@@ -121,23 +121,30 @@ class MemoryShards:
 class Totals:
     """A pipeline that sends, for each number of a lane that is new to it, the lane's running total.
 
-    Numbers count up from 0 in each lane, so it can see what comes again and what was left out.
+    Numbers count up from 0 in each lane, so it can see what comes again and what was left out. What it may add is
+    pinned reference data: a number above the limit is refused, and counts for nothing.
     """
 
-    def __init__(self) -> None:
+    newest: int = 2**62
+    """The newest limit there is."""
+
+    def __init__(self, newest: Callable[[], int] | None = None) -> None:
+        self._newest = newest or (lambda: self.newest)
+        self.limit = self._newest()
         self.state: dict[int, list[int]] = {}  # lane -> [numbers seen, total, last delivery]
 
     def feed(self, deliveries: Sequence[Delivery]) -> Derived:
-        batches = []
+        batches, unsettled = [], False
         for delivery in deliveries:
             told = json.loads(delivery.data)
             seen = self.state.setdefault(told["lane"], [0, 0, 0])
             seen[2] = max(seen[2], delivery.sequence)
             for number in range(max(told["first"], seen[0]), told["first"] + told["count"]):
                 seen[0] = number + 1
-                seen[1] += number
+                unsettled = unsettled or number > self.limit
+                seen[1] += number if number <= self.limit else 0
                 batches.append(("totals", self.batch(told["lane"], number, seen[1])))
-        return Derived(batches=batches)
+        return Derived(batches=batches, unsettled=unsettled)
 
     @staticmethod
     def batch(lane: int, number: int, total: int) -> Batch:
@@ -154,11 +161,18 @@ class Totals:
             expected[lane] = max(seen, end)
         return None
 
+    def renew(self) -> bool:
+        before, self.limit = self.limit, self._newest()
+        return self.limit != before
+
     def dump(self) -> dict[int, bytes]:
-        return {lane: json.dumps(state).encode() for lane, state in self.state.items()}
+        states = {lane: json.dumps(state).encode() for lane, state in self.state.items()}
+        return {SHARED: json.dumps(self.limit).encode()} | states
 
     def load(self, lanes: Mapping[int, bytes]) -> None:
-        self.state |= {lane: json.loads(blob) for lane, blob in lanes.items()}
+        if SHARED in lanes:
+            self.limit = json.loads(lanes[SHARED])
+        self.state |= {lane: json.loads(blob) for lane, blob in lanes.items() if lane != SHARED}
 
 
 def receive(world: World, faults: Faults) -> Callable[[Derived], None]:

@@ -32,7 +32,7 @@ from vintner.marketdata.gaps import Cause, Gap, GapSourceError, GapState, calend
 from vintner.marketdata.gaps.lake import LakeTrades, known_gaps, seen_of
 from vintner.marketdata.landing import Lander
 from vintner.marketdata.normalise import Context, normalise_trades
-from vintner.marketdata.processing import TradesWork
+from vintner.marketdata.processing import FixedContexts, TradesWork
 from vintner.marketdata.symbology import SYMBOLS, Symbology
 from vintner.marketdata.venues import VENUES
 from vintner.messaging import Delivery, Producer
@@ -70,7 +70,7 @@ class Platform:
         self.store = FactStore(catalog, DATABASE, clock=catalog.disk.clock)
         context, sessions = Context(Symbology(SYMBOLS.schema.empty_table()), VENUES, load_sessions()), load_sessions()
         self.lander = Lander(TRADES, TRADES_DATASET, self.store, None, lambda rows: normalise_trades(rows, context))
-        work = TradesWork(context, sessions)
+        work = TradesWork(FixedContexts(context), sessions)
         self.processor = LanePipeline(TRADES, work, name="trades_processor", beat_to=[FEATURES_RAW])
         self.waiting: dict[str, list[Delivery]] = {}
         self.count = 0

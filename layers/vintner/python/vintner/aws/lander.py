@@ -16,18 +16,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from vintner.aws.catalog import open_catalog
-from vintner.aws.judging import open_context
+from vintner.aws.judging import open_contexts
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.settings import Settings
 from vintner.datasets import dataset_of
 from vintner.lake.store import FactStore
 from vintner.marketdata.landing import BarsLander, Lander, LandReport, Normalise
-from vintner.marketdata.normalise import Context, normalise_quotes, normalise_trades
+from vintner.marketdata.normalise import Context, Normalised, normalise_quotes, normalise_trades
+from vintner.marketdata.normalise.rules import UNKNOWN_SYMBOL
+from vintner.marketdata.processing import Pinned
 from vintner.messaging import deliveries
 from vintner.messaging.streams import BARS, L1, TRADES, Stream, stream_named
 
@@ -95,9 +99,16 @@ def landing_handler(make: Callable[[], Lander]) -> Handler:
 def _normalise(stream: Stream, settings: Settings) -> Normalise | None:
     if stream.name not in _NORMALISE:
         return None
-    context, _ = open_context(settings)
-    judge = _NORMALISE[stream.name]
-    return lambda rows: judge(rows, context)
+    judge: Callable[[pa.Table, Context], Normalised] = _NORMALISE[stream.name]
+    pinned = Pinned(open_contexts(settings)[0])
+
+    def normalise(rows: pa.Table) -> Normalised:
+        normalised = judge(rows, pinned.context)
+        unknown = pc.any(pc.equal(normalised.refused["rule"], UNKNOWN_SYMBOL), min_count=0).as_py()
+        # A symbol may have been stated since this process began.
+        return judge(rows, pinned.context) if unknown and pinned.renew() else normalised
+
+    return normalise
 
 
 def _told(report: LandReport, lag: float | None) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class DynamoClaims:
         return Claim(
             version=int(item["version"]["N"]),
             completed=_number(item.get("completed")),
+            begun=_number(item.get("begun")),
             snapshot=item["snapshot"]["S"] if "snapshot" in item else None,
             snapshot_at=_number(item.get("snapshot_at")),
         )
@@ -48,7 +49,12 @@ class DynamoClaims:
     def put(self, shard: str, claim: Claim) -> None:
         """Write a claim; see :meth:`vintner.messaging.stateful.Claims.put`."""
         # Sequence numbers have up to 56 digits, more than a number of the table keeps.
-        texts = {"completed": claim.completed, "snapshot": claim.snapshot, "snapshot_at": claim.snapshot_at}
+        texts = {
+            "completed": claim.completed,
+            "begun": claim.begun,
+            "snapshot": claim.snapshot,
+            "snapshot_at": claim.snapshot_at,
+        }
         item = {name: {"S": str(value)} for name, value in texts.items() if value is not None}
         item |= {"pk": {"S": self._pk}, "sk": {"S": shard}, "version": {"N": str(claim.version)}}
         first = claim.version == 1

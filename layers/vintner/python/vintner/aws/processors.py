@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vintner.aws.judging import open_context
+from vintner.aws.judging import open_contexts
 from vintner.aws.processing import Processor
 from vintner.aws.settings import Settings
 from vintner.features.vectors import VectorsWork
@@ -14,7 +14,7 @@ def trades_processor() -> Processor:
     """Return the processor of trades: bars, rolling features, gaps."""
 
     def work(settings: Settings) -> TradesWork:
-        return TradesWork(*open_context(settings))
+        return TradesWork(*open_contexts(settings))
 
     return Processor(TRADES, name="trades_processor", work=work, beat_to=[FEATURES_RAW])
 
@@ -23,7 +23,7 @@ def quotes_processor() -> Processor:
     """Return the processor of best quotes: features of each minute."""
 
     def work(settings: Settings) -> QuotesWork:
-        return QuotesWork(*open_context(settings))
+        return QuotesWork(*open_contexts(settings))
 
     return Processor(L1, name="quotes_processor", work=work, beat_to=[FEATURES_RAW])
 

@@ -43,6 +43,17 @@ class VectorsWork:
         )
         return Worked(rows=[DerivedRows(stream=FEATURES_PIT, rows=told.vectors, lanes=told.lanes)], counts=counts)
 
+    def renew(self) -> bool:
+        """Return False: it judges by nothing; see :meth:`vintner.messaging.stateful.Work.renew`."""
+        return False
+
+    def pin(self) -> str:
+        """Return no name; see :meth:`vintner.messaging.stateful.Work.pin`."""
+        return ""
+
+    def repin(self, name: str) -> None:
+        """Judge by nothing, as ever; see :meth:`vintner.messaging.stateful.Work.repin`."""
+
     def dump(self) -> dict[int, bytes]:
         """Return the state of each lane; see :meth:`vintner.messaging.stateful.Work.dump`."""
         return self._assembler.dump()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import pyarrow as pa
 
 from vintner.marketdata.calendars import SessionTable
 from vintner.marketdata.engine import INPUT, EngineConfig, TradeEngine
 from vintner.marketdata.gaps import GAPS, GapBook
-from vintner.marketdata.normalise import Context, SkewMeter, normalise_trades
+from vintner.marketdata.normalise import SkewMeter, normalise_trades
+from vintner.marketdata.normalise.rules import UNKNOWN_SYMBOL
+from vintner.marketdata.processing.contexts import Contexts, Pinned
 from vintner.marketdata.processing.rows import clocks, timeline
 from vintner.messaging.stateful import DerivedRows, Worked, frame, unframe
 from vintner.messaging.streams import BARS, FEATURES_RAW
@@ -23,16 +24,16 @@ class TradesWork:
 
     Parameters
     ----------
-    context
+    contexts
         What trades are normalised by.
     sessions
-        Sessions of exchanges, those the context numbers.
+        Sessions of exchanges, those the contexts number.
     config
         Settings of the engine.
     """
 
-    def __init__(self, context: Context, sessions: SessionTable, config: EngineConfig | None = None) -> None:
-        self._normalise = partial(normalise_trades, context=context)
+    def __init__(self, contexts: Contexts, sessions: SessionTable, config: EngineConfig | None = None) -> None:
+        self._pinned = Pinned(contexts)
         self._engine = TradeEngine(config or EngineConfig(), sessions)
         self._book = GapBook()
         self._meter = SkewMeter()
@@ -40,7 +41,7 @@ class TradesWork:
     def apply(self, rows: pa.Table) -> Worked:
         """Take rows; see :meth:`vintner.messaging.stateful.Work.apply`."""
         self._meter.observe(rows)
-        batch, counts = timeline(rows, self._normalise, INPUT)
+        batch, counts = timeline(rows, lambda rows: normalise_trades(rows, self._pinned.context), INPUT)
         told = self._engine.apply(batch)
         gaps = self._book.apply(told.gaps, clocks(batch))
         for verdict, outcome in enumerate(_OUTCOMES):
@@ -53,7 +54,20 @@ class TradesWork:
             facts=[(GAPS.name, gap.fact()) for gap in gaps],
             counts=counts,
             gauges={"clock behind": behind(self._meter)},
+            unsettled=UNKNOWN_SYMBOL in counts,
         )
+
+    def renew(self) -> bool:
+        """Judge by the newest symbols; see :meth:`vintner.messaging.stateful.Work.renew`."""
+        return self._pinned.renew()
+
+    def pin(self) -> str:
+        """Return the name of the symbols it judges by; see :meth:`vintner.messaging.stateful.Work.pin`."""
+        return self._pinned.name
+
+    def repin(self, name: str) -> None:
+        """Judge by the symbols of a name; see :meth:`vintner.messaging.stateful.Work.repin`."""
+        self._pinned.take(name)
 
     def dump(self) -> dict[int, bytes]:
         """Return the state of each lane; see :meth:`vintner.messaging.stateful.Work.dump`."""

@@ -4,6 +4,7 @@ from vintner.messaging.stateful.consumer import SNAPSHOT_AFTER, SNAPSHOT_EVERY, 
 from vintner.messaging.stateful.frames import frame, unframe
 from vintner.messaging.stateful.lanes import DerivedRows, LanePipeline, Work, Worked
 from vintner.messaging.stateful.model import (
+    SHARED,
     Claim,
     ClaimConflictError,
     Claims,
@@ -17,7 +18,7 @@ from vintner.messaging.stateful.model import (
 )
 
 __all__ = [
-    "SNAPSHOT_AFTER", "SNAPSHOT_EVERY", "Claim", "ClaimConflictError", "Claims", "Derived", "DerivedRows",
+    "SHARED", "SNAPSHOT_AFTER", "SNAPSHOT_EVERY", "Claim", "ClaimConflictError", "Claims", "Derived", "DerivedRows",
     "LanePipeline", "Missing", "Pipeline", "Shards", "SnapshotError", "Snapshots", "StateLostError",
     "StatefulConsumer", "Work", "Worked", "frame", "unframe",
 ]  # fmt: skip

@@ -15,10 +15,15 @@ so doing something again does it identically and whoever receives it twice can t
     the one before is removed.
 
 A shard that came from a split or a merge begins with its lanes' states of the parents, restored to their end.
+
+Reference data that a pipeline judges by are pinned in the state. They are renewed when a snapshot is written, and when
+something was refused that newer data accept: then the deliveries are judged anew, provided that work on them was never
+begun before, so that nothing derived by the older data was sent.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,6 +32,7 @@ from typing import Final
 
 from vintner.messaging.kinesis import Delivery
 from vintner.messaging.stateful.model import (
+    SHARED,
     Claim,
     ClaimConflictError,
     Claims,
@@ -120,58 +126,90 @@ class StatefulConsumer:
 
     def _consume(self, shard: str, deliveries: Sequence[Delivery]) -> list[Derived]:
         first, last = deliveries[0].sequence, deliveries[-1].sequence
-        run = self._claimed(shard)
         done = []
+        run, never_begun = self._claimed(shard, deliveries)
         if run is None:
-            run = self._restored_and_claimed(shard)
+            run, never_begun = self._restored_and_claimed(shard, deliveries)
             done += self._catch_up(run, shard, after=run.last, before=first)
         if missing := run.pipeline.misses(deliveries):
             done += self._catch_up(run, shard, after=missing.after, before=first)
-        done.append(self._feed(run, deliveries))
+        derived = run.pipeline.feed(deliveries)
+        if derived.unsettled and never_begun:
+            run, derived = self._judged_anew(shard, run, deliveries, derived)
+        self._send(derived)
+        run.unsaved += len(deliveries)
         run.last = _later(run.last, last)
         if run.unsaved >= self._snapshot_every or self._clock() - run.saved_at >= self._snapshot_after:
+            run.pipeline.renew()
             self._save(shard, run)
-        return done
+        return [*done, derived]
 
-    def _claimed(self, shard: str) -> _Run | None:
-        """Return this process's state of the shard, claimed, if nobody has worked on the shard since."""
+    def _claimed(self, shard: str, deliveries: Sequence[Delivery]) -> tuple[_Run | None, bool]:
+        """Return this process's state of the shard, claimed, if nobody has worked on the shard since.
+
+        With it, whether work on these deliveries was never begun before.
+        """
         run = self._runs.get(shard)
         if run is None:
-            return None
+            return None, False
         try:
-            self._claim(shard, run)
+            return run, self._claim(shard, run, deliveries)
         except ClaimConflictError:
             del self._runs[shard]
-            return None
-        return run
+            return None, False
 
-    def _restored_and_claimed(self, shard: str) -> _Run:
+    def _restored_and_claimed(self, shard: str, deliveries: Sequence[Delivery]) -> tuple[_Run, bool]:
         run = self._restored(shard)
-        self._claim(shard, run)
+        never_begun = self._claim(shard, run, deliveries)
         while len(self._runs) >= MOST_RUNS:
             del self._runs[next(iter(self._runs))]
         self._runs[shard] = run
-        return run
+        return run, never_begun
 
-    def _claim(self, shard: str, run: _Run) -> None:
-        claim = replace(run.claim, version=run.claim.version + 1, completed=run.last)
+    def _claim(self, shard: str, run: _Run, deliveries: Sequence[Delivery]) -> bool:
+        begun, first, last = run.claim.begun, deliveries[0].sequence, deliveries[-1].sequence
+        version = run.claim.version + 1
+        claim = replace(run.claim, version=version, completed=run.last, begun=_later(begun, last))
         self._claims.put(shard, claim)
         run.claim = claim
+        return begun is None or first > begun
+
+    def _judged_anew(
+        self, shard: str, run: _Run, deliveries: Sequence[Delivery], derived: Derived
+    ) -> tuple[_Run, Derived]:
+        """Feed deliveries again, judged by newer reference data if there are any; nothing of them was ever sent.
+
+        The state is had as of the delivery before them, and is written with the newer data: whoever restores it judges
+        what came before by the older, what comes after by the newer.
+        """
+        again = _Run(self._pipeline(), run.claim, run.last, self._clock())
+        self._load(again, shard)
+        if not again.pipeline.renew():
+            return run, derived
+        self._save(shard, again)
+        self._runs[shard] = again
+        return again, again.pipeline.feed(deliveries)
 
     def _restored(self, shard: str) -> _Run:
         """Return the state as of the last delivery known to be completed; nothing is sent."""
         claim = self._claims.held(shard)
         run = _Run(self._pipeline(), claim, claim.completed, self._clock())
-        if claim.snapshot is not None:
-            run.pipeline.load(self._snapshots.read(claim.snapshot))
-        elif self._inherit(run.pipeline, shard) and claim.completed is None:
-            self._save(shard, run)  # the parents will be forgotten
-        if claim.completed is not None and claim.completed != claim.snapshot_at:
-            self._replay(run, shard, after=claim.snapshot_at, to=claim.completed)
+        if claim.snapshot is None:
+            self._inherit(run.pipeline, shard)
+            self._save(shard, run)  # the parents will be forgotten, and reference data change
+        else:
+            self._load(run, shard)
         return run
 
-    def _inherit(self, pipeline: Pipeline, shard: str) -> bool:
-        """Take over the lanes of the shards this one was made of, each restored to its end, if it was made of any."""
+    def _load(self, run: _Run, shard: str) -> None:
+        """Bring an empty pipeline to the state as of ``run.last``."""
+        assert run.claim.snapshot is not None  # noqa: S101 - every claim that was begun with has one
+        run.pipeline.load(self._snapshots.read(run.claim.snapshot))
+        if run.last is not None and run.last != run.claim.snapshot_at:
+            self._replay(run, shard, after=run.claim.snapshot_at, to=run.last)
+
+    def _inherit(self, pipeline: Pipeline, shard: str) -> None:
+        """Take over the lanes of the shards this one was made of, each restored to its end."""
         parents = self._shards.parents(shard)
         mine = set(self._shards.lanes(shard)) if parents else set()
         for parent in parents:
@@ -179,7 +217,6 @@ class StatefulConsumer:
             self._catch_up(run, parent, after=run.last, before=None)
             states = run.pipeline.dump()
             pipeline.load({lane: states[lane] for lane in mine & states.keys()})
-        return bool(parents)
 
     def _replay(self, run: _Run, shard: str, *, after: int | None, to: int) -> None:
         seen = after
@@ -208,10 +245,12 @@ class StatefulConsumer:
 
     def _save(self, shard: str, run: _Run) -> None:
         older = run.claim.snapshot
-        # The state follows from the delivery it is as of: whoever writes this name writes the same.
-        name = f"{shard}/{run.last or 0}"
-        self._snapshots.write(name, run.pipeline.dump())
-        claim = Claim(version=run.claim.version + 1, completed=run.last, snapshot=name, snapshot_at=run.last)
+        # The state follows from its last delivery and the reference data: whoever writes this name writes the same.
+        states = run.pipeline.dump()
+        name = f"{shard}/{run.last or 0}-{zlib.crc32(states[SHARED]):08x}"
+        self._snapshots.write(name, states)
+        version = run.claim.version + 1
+        claim = replace(run.claim, version=version, completed=run.last, snapshot=name, snapshot_at=run.last)
         self._claims.put(shard, claim)
         run.claim, run.unsaved, run.saved_at = claim, 0, self._clock()
         if older is not None and older != name:

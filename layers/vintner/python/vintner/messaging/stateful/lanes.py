@@ -27,7 +27,7 @@ from vintner.messaging.kinesis import Delivery
 from vintner.messaging.records.schema import schema_of
 from vintner.messaging.sequence import SequenceTracker
 from vintner.messaging.stateful.frames import frame, unframe
-from vintner.messaging.stateful.model import Derived, Missing
+from vintner.messaging.stateful.model import SHARED, Derived, Missing
 from vintner.messaging.streams import LANES, Stream
 from vintner.messaging.wire import Batch, unpack
 
@@ -67,12 +67,15 @@ class Worked:
         What became of the rows, by outcome.
     gauges
         What was measured, by name, milliseconds; no part of what is derived.
+    unsettled
+        Whether something was refused that newer reference data might accept.
     """
 
     rows: Sequence[DerivedRows] = ()
     facts: Sequence[tuple[str, Mapping[str, Any]]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
+    unsettled: bool = False
 
 
 class Work(Protocol):
@@ -87,6 +90,18 @@ class Work(Protocol):
             Columns of the stream's record type, all null in a heartbeat; ``lane`` int32, ``producer`` string,
             ``arrived_at`` and ``sent_at`` instants, ``heartbeat`` bool.
         """
+        ...
+
+    def renew(self) -> bool:
+        """Judge by the newest reference data from now on; return whether they are others than before."""
+        ...
+
+    def pin(self) -> str:
+        """Return the name of the reference data it judges by."""
+        ...
+
+    def repin(self, name: str) -> None:
+        """Judge by the reference data of a name."""
         ...
 
     def dump(self) -> dict[int, bytes]:
@@ -149,7 +164,9 @@ class LanePipeline:
         counts.update(worked.counts)
         batches = [one for rows in worked.rows for one in self._numbered(rows)]
         batches += [one for stream in self._beat_to for one in self._beats(stream, gathered.beats)]
-        return Derived(batches=batches, facts=worked.facts, counts=+counts, gauges=worked.gauges)
+        return Derived(
+            batches=batches, facts=worked.facts, counts=+counts, gauges=worked.gauges, unsettled=worked.unsettled
+        )
 
     def misses(self, deliveries: Sequence[Delivery]) -> Missing | None:
         """Say what was left out; see :meth:`vintner.messaging.stateful.Pipeline.misses`."""
@@ -165,17 +182,23 @@ class LanePipeline:
             marks[key] = max(mark, batch.first + batch.rows.num_rows)
         return None
 
+    def renew(self) -> bool:
+        """Judge by the newest reference data; see :meth:`vintner.messaging.stateful.Pipeline.renew`."""
+        return self._work.renew()
+
     def dump(self) -> dict[int, bytes]:
         """Return the state of each lane; see :meth:`vintner.messaging.stateful.Pipeline.dump`."""
         seen, work = self._seen.dump(), self._work.dump()
-        return {
+        return {SHARED: self._work.pin().encode()} | {
             lane: frame({"seen": seen.get(lane, b""), "lane": _text(own), "work": work.get(lane, b"")})
             for lane, own in self._lanes.items()
         }
 
     def load(self, lanes: Mapping[int, bytes]) -> None:
         """Take over states; see :meth:`vintner.messaging.stateful.Pipeline.load`."""
-        parts = {lane: unframe(blob, name=f"lane {lane}") for lane, blob in lanes.items()}
+        if SHARED in lanes:
+            self._work.repin(lanes[SHARED].decode())
+        parts = {lane: unframe(blob, name=f"lane {lane}") for lane, blob in lanes.items() if lane != SHARED}
         self._seen.load({lane: part["seen"] for lane, part in parts.items() if part["seen"]})
         self._work.load({lane: part["work"] for lane, part in parts.items() if part["work"]})
         self._lanes |= {lane: _lane(part["lane"]) for lane, part in parts.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from vintner.errors import VintnerError
 from vintner.messaging.kinesis import Delivery
@@ -43,12 +43,15 @@ class Derived:
         What became of the records that came in, by outcome.
     gauges
         What was measured, by name, milliseconds.
+    unsettled
+        Whether something was refused that newer reference data might accept.
     """
 
     batches: Sequence[tuple[str, Batch]] = ()
     facts: Sequence[tuple[str, Mapping[str, Any]]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,21 @@ class Pipeline(Protocol):
         """Say whether producers have sent something between what was fed and these deliveries. Changes nothing."""
         ...
 
+    def renew(self) -> bool:
+        """Judge by the newest reference data from now on; return whether they are others than before."""
+        ...
+
     def dump(self) -> dict[int, bytes]:
-        """Return the state of each lane."""
+        """Return the state of each lane, and under :data:`SHARED` what is common to them."""
         ...
 
     def load(self, lanes: Mapping[int, bytes]) -> None:
-        """Take over the states of lanes."""
+        """Take over the states of lanes, and what is common to them if it is there."""
         ...
+
+
+SHARED: Final = -1
+"""Key of what is common to the lanes of a state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +106,8 @@ class Claim:
         Grows with each claim: whoever holds an older one has missed something.
     completed
         Sequence number of the last delivery whose derivations are known to be sent, or None.
+    begun
+        Sequence number of the last delivery that work was ever begun on, or None.
     snapshot
         Name of the newest snapshot, or None.
     snapshot_at
@@ -103,6 +116,7 @@ class Claim:
 
     version: int = 0
     completed: int | None = None
+    begun: int | None = None
     snapshot: str | None = None
     snapshot_at: int | None = None
 
