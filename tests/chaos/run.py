@@ -33,9 +33,16 @@ class Chaos:
     """Trades in deliveries that no consumer could read, before they were sent again."""
 
 
-def run(size: Size, seed: int, progress: Callable[[int, int], None] = lambda done, of: None) -> Chaos:
-    """Send, process and land everything; return when all is quiet and nothing is left to do."""
+def run(
+    size: Size, seed: int, *, roughness: int = 1, progress: Callable[[int, int], None] = lambda done, of: None
+) -> Chaos:
+    """Send, process and land everything; return when all is quiet and nothing is left to do.
+
+    With ``roughness`` everything that may fail fails so many times as often.
+    """
     story, weather = Story(size, seed), Weather(Random(seed + 1))  # noqa: S311 - weather is no secret
+    for chance in ("throttled", "unreachable", "answer_lost", "killed"):
+        setattr(weather, chance, getattr(weather, chance) * roughness)
     system = System(story, weather)
     chaos = Chaos(story, system, weather, Wire(system))
     main, second = publisher(system, chaos.wire, "feed-a/1"), publisher(system, chaos.wire, "feed-b/1")

@@ -26,6 +26,18 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SUMMARY = (
     "open", "high", "low", "close", "volume", "notional", "trades", "buy_volume", "sell_volume",
 )  # fmt: skip
+FAULTS = frozenset(
+    {
+        "delivered twice", "told by a second feed", "out of order", "delivered out of order", "late by minutes",
+        "late by days", "corrupted bytes", "schema too new", "receive clock ahead", "event in the future",
+        "Kinesis throttled", "Kinesis unreachable", "Kinesis answer lost", "Kinesis read throttled",
+        "DynamoDB throttled", "DynamoDB answer lost", "S3 throttled", "S3 answer lost", "killed before send",
+        "killed after send", "killed before DynamoDB", "killed after DynamoDB", "killed before S3", "killed after S3",
+        "lake: crash before", "lake: crash after", "lake: answer lost", "lake: answer lost, then conflict",
+        "mapping answer lost", "shard split", "shards merged", "producer restarted",
+    }
+)  # fmt: skip
+"""What goes wrong in a run that is long enough."""
 
 
 @dataclass(frozen=True)
