@@ -135,10 +135,12 @@ class Feed:
         Trades of a delivery.
     linger
         Microseconds a trade may wait for others; None as long as it takes until there are so many.
+    lag
+        Microseconds its deliveries take longer than those of others.
     """
 
-    def __init__(self, name: str, most: int = 100, linger: int | None = None) -> None:
-        self._name, self._most, self._linger = name, most, linger
+    def __init__(self, name: str, most: int = 100, linger: int | None = None, lag: int = 0) -> None:
+        self._name, self._most, self._linger, self._lag = name, most, linger, lag
         self._next = [0] * LANES
 
     def send(self, rows: pa.Table) -> list[Sent]:
@@ -171,10 +173,10 @@ class Feed:
             start = end
 
     def _delivery(self, lane: int, rows: pa.RecordBatch, at: int) -> Sent:
-        moment, first = instant(at + 500), self._next[lane]
-        batch = Batch(kind=Trade, producer=self._name, lane=lane, first=first, sent_at=moment, rows=rows)
+        at, first = at + 500 + self._lag, self._next[lane]
+        batch = Batch(kind=Trade, producer=self._name, lane=lane, first=first, sent_at=instant(at), rows=rows)
         self._next[lane] += rows.num_rows
-        return Sent(at + 500, lane, pack(batch), rows.num_rows)
+        return Sent(at, lane, pack(batch), rows.num_rows)
 
 
 def instant(micros: int) -> datetime:
