@@ -23,6 +23,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from vintner.aws.catalog import open_catalog
+from vintner.aws.invocation import in_parts
 from vintner.aws.judging import open_contexts
 from vintner.aws.online import DynamoOnlineStore
 from vintner.aws.settings import Settings
@@ -32,7 +33,6 @@ from vintner.marketdata.landing import BarsLander, Lander, LandReport, Normalise
 from vintner.marketdata.normalise import Context, Normalised, normalise_quotes, normalise_trades
 from vintner.marketdata.normalise.rules import UNKNOWN_SYMBOL
 from vintner.marketdata.processing import Pinned
-from vintner.messaging import deliveries
 from vintner.messaging.streams import BARS, L1, TRADES, Stream, stream_named
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, list[Any]]]
@@ -75,20 +75,23 @@ def landing_handler(make: Callable[[], Lander]) -> Handler:
     logger, tracer, metrics = Logger(), Tracer(), Metrics()
     made: list[Lander] = []
 
-    def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[Any]]:
-        try:
-            if not made:
-                made.append(make())
-            report = made[0].land(deliveries(event))
-        except Exception:
-            metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
-            raise
+    def tell(report: LandReport) -> None:
         for name, count in (report.counts | dict(report.notes)).items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
         lag = _lag(report)
         if lag is not None:
             metrics.add_metric(name="LagMilliseconds", unit=MetricUnit.Milliseconds, value=lag)
         logger.info("landed", extra=_told(report, lag))
+
+    def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, list[Any]]:
+        try:
+            if not made:
+                made.append(make())
+            for report in in_parts(event, context, made[0].land):
+                tell(report)
+        except Exception:
+            metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+            raise
         return {"batchItemFailures": []}
 
     traced: Handler = tracer.capture_lambda_handler(metrics.log_metrics(handle))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -16,12 +16,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
+from vintner.aws.invocation import in_parts
 from vintner.aws.positions import DynamoClaims
 from vintner.aws.settings import Settings
 from vintner.aws.shards import KinesisShards
 from vintner.aws.snapshots import S3Snapshots
 from vintner.aws.streams import KinesisPut
-from vintner.messaging import Producer, deliveries
+from vintner.messaging import Delivery, Producer, StreamUnavailableError
+from vintner.messaging.breaker import CircuitBreakers
 from vintner.messaging.delivery_lanes import DeliveryLanes, Entry, PutRecords
 from vintner.messaging.stateful import Derived, LanePipeline, StatefulConsumer, Work
 from vintner.messaging.streams import Stream, partition_key, stream_named
@@ -55,11 +57,20 @@ class DerivedSender:
         How entries reach a stream.
     wait
         Waits so many seconds before what was refused is sent again.
+    breakers
+        A stream that keeps failing is left alone for a while: the batch fails at once and comes again.
     """
 
     def __init__(
-        self, settings: ProcessingSettings, name: str, put: PutRecords, *, wait: Callable[[float], None] = time.sleep
+        self,
+        settings: ProcessingSettings,
+        name: str,
+        put: PutRecords,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+        breakers: CircuitBreakers | None = None,
     ) -> None:
+        self._breakers = breakers or CircuitBreakers(time.monotonic)
         self._settings = settings
         self._put = put
         self._wait = wait
@@ -71,8 +82,8 @@ class DerivedSender:
 
         Raises
         ------
-        StreamUnavailableError
-            A stream kept refusing.
+        StreamUnavailableError, CircuitOpenError
+            A stream keeps refusing.
         """
         by_stream: dict[str, list[Entry]] = {}
         for stream, batch in derived.batches:
@@ -82,7 +93,8 @@ class DerivedSender:
             name = self._settings.stream(stream_named(stream).resource_name)
             lanes = DeliveryLanes(self._put, name, wait=self._wait)
             lanes.add(entries)
-            lanes.drain()
+            with self._breakers[name].call(StreamUnavailableError):
+                lanes.drain()
         for dataset, facts in itertools.groupby(derived.facts, key=lambda fact: fact[0]):
             self._facts.send(dataset, self._name, [fact for _, fact in facts], sent_at=_now())
 
@@ -116,9 +128,15 @@ class Processor:
         self._name = name
         self._work = work
         self._beat_to = tuple(beat_to)
+        self._breakers = CircuitBreakers(time.monotonic)
 
-    def process(self, event: Mapping[str, Any]) -> Processed:
-        """Consume the deliveries of an event; return what became of the records.
+    @property
+    def circuits_open(self) -> int:
+        """How many streams it derives for are left alone at present."""
+        return len(self._breakers.open)
+
+    def process(self, batch: Sequence[Delivery]) -> Processed:
+        """Consume deliveries; return what became of the records.
 
         Raises
         ------
@@ -127,7 +145,6 @@ class Processor:
         """
         counts: Counter[str] = Counter()
         gauges: dict[str, float] = {}
-        batch = deliveries(event)
         for _, some in itertools.groupby(batch, key=lambda delivery: delivery.shard):
             for derived in self._consumer.consume(list(some)):
                 counts.update(derived.counts)
@@ -149,7 +166,7 @@ class Processor:
             claims=claims,
             snapshots=S3Snapshots(settings.state_bucket, prefix),
             shards=shards,
-            send=DerivedSender(settings, self._name, KinesisPut(kinesis)),
+            send=DerivedSender(settings, self._name, KinesisPut(kinesis), breakers=self._breakers),
             clock=_now,
         )
 
@@ -165,13 +182,19 @@ def processor_handler(processor: Processor) -> Handler:
     """
     logger, tracer, metrics = Logger(), Tracer(), Metrics()
 
-    def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[Any]]:
-        done = processor.process(event)
+    def tell(done: Processed) -> None:
         for name, count in done.counts.items():
             metrics.add_metric(name=_camel(name), unit=MetricUnit.Count, value=count)
         for name, value in done.gauges.items():
             metrics.add_metric(name=f"{_camel(name)}Milliseconds", unit=MetricUnit.Milliseconds, value=value)
         logger.info("processed", extra={"counts": dict(done.counts), "gauges": dict(done.gauges)})
+
+    def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, list[Any]]:
+        try:
+            for done in in_parts(event, context, processor.process):
+                tell(done)
+        finally:
+            metrics.add_metric(name="CircuitsOpen", unit=MetricUnit.Count, value=processor.circuits_open)
         return {"batchItemFailures": []}
 
     traced: Handler = tracer.capture_lambda_handler(metrics.log_metrics(handle))
