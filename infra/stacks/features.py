@@ -8,6 +8,7 @@ from infra.constructs import KeyedTable
 from infra.environments import Environment
 from infra.stacks.base import CapabilityStack
 from infra.stacks.foundation import FoundationStack
+from vintner.aws.items import EXPIRES
 
 
 class FeaturesStack(CapabilityStack):
@@ -20,5 +21,6 @@ class FeaturesStack(CapabilityStack):
             capability="features",
             description="Vintner: the online table of the feature store.",
         )
-        KeyedTable(self, "Online", shared=foundation.shared_with(self), name=self.names.online_table)
+        shared = foundation.shared_with(self)
+        KeyedTable(self, "Online", shared=shared, name=self.names.online_table, expires=EXPIRES)
         self.answer("OnlineTable", self.names.online_table, "DynamoDB table of the online store.")

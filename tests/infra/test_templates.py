@@ -14,6 +14,7 @@ from infra import paths
 from infra.nag import names_in_findings
 from infra.routes import NoRoutesError, routes_of
 from tests.infra.synthesis import Resource, Synthesis, text
+from vintner.aws.items import EXPIRES
 
 CAPABILITIES = {
     "api",
@@ -260,6 +261,16 @@ def test_production_is_protected(syntheses: Mapping[str, Synthesis]):
         assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     stacks = [artifact for artifact in prod.manifest.values() if artifact["type"] == "aws:cloudformation:stack"]
     assert [stack["properties"].get("terminationProtection") for stack in stacks] == [True] * len(CAPABILITIES)
+
+
+def test_only_the_online_table_forgets(syntheses: Mapping[str, Synthesis]):
+    forgets = {
+        table.properties["TableName"]: table.properties.get("TimeToLiveSpecification")
+        for table in syntheses["prod"].resources("AWS::DynamoDB::GlobalTable")
+    }
+    assert {name: told for name, told in forgets.items() if told} == {
+        "vintner-prod-online": {"AttributeName": EXPIRES, "Enabled": True}
+    }
 
 
 def test_references_between_stacks_are_weak(synthesis: Synthesis):
