@@ -75,11 +75,13 @@ class Feed:
     def __init__(self) -> None:
         self.client = boto3.client("kinesis")
         self.handed = 0
+        self.now = NOW + timedelta(minutes=5)
         self.publisher = Publisher(
-            KinesisPut(self.client), TRADES, producer="feed/1", environment_name="test", clock=lambda: datetime.now(UTC)
+            KinesisPut(self.client), TRADES, producer="feed/1", environment_name="test", clock=lambda: self.now
         )
 
     def send(self, *trades: Trade) -> None:
+        self.now += timedelta(seconds=1)  # what is told at one tick is told once
         self.publisher.publish(list(trades))
         self.publisher.heartbeat()
 
