@@ -78,9 +78,9 @@ class Market:
         rows = round(seconds * rate)
         return self._rows(self._random.integers(0, len(self.symbols), rows), seconds)
 
-    def one_of_each(self, count: int, seconds: float) -> pa.Table:
-        """Return one trade each of so many symbols within the next seconds."""
-        return self._rows(self._random.permutation(len(self.symbols))[:count], seconds)
+    def one_of_each(self, count: int, seconds: float, among: int | None = None) -> pa.Table:
+        """Return one trade each of so many symbols within the next seconds, of the first ones only if told so."""
+        return self._rows(self._random.permutation(among or len(self.symbols))[:count], seconds)
 
     def _rows(self, symbol: Any, seconds: float) -> pa.Table:
         rows, span = len(symbol), round(seconds * SECOND)
@@ -140,7 +140,7 @@ class Feed:
     """
 
     def __init__(self, name: str, most: int = 100, linger: int | None = None, lag: int = 0) -> None:
-        self._name, self._most, self._linger, self._lag = name, most, linger, lag
+        self._name, self.most, self._linger, self._lag = name, most, linger, lag
         self._next = [0] * LANES
 
     def send(self, rows: pa.Table) -> list[Sent]:
@@ -166,7 +166,7 @@ class Feed:
 
     def _cuts(self, times: Any, start: int, last: int) -> Iterator[tuple[int, int]]:
         while start < last:
-            end = min(start + self._most, last)
+            end = min(start + self.most, last)
             if self._linger is not None:
                 end = min(end, start + int(np.searchsorted(times[start:end], times[start] + self._linger, "right")))
             yield start, end
@@ -192,6 +192,11 @@ class Event:
     payload: str
     records: int
     deliveries: int
+
+    def as_given(self) -> dict[str, Any]:
+        """Return what the handler is given."""
+        given: dict[str, Any] = json.loads(self.payload)
+        return given
 
 
 class Mapping:
