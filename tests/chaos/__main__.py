@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     console = Console(stderr=True)
-    size = Size(seconds=900, crypto=100, exchange=20, per_second=max(1, asked.trades // 900 + 9))
+    size = Size(seconds=300, crypto=100, exchange=20, per_second=max(1, asked.trades // 300 + 27))
     with Progress(console=console, disable=asked.json or not console.is_terminal) as bar:
         task = bar.add_task("streaming", total=size.seconds)
         chaos = run(

@@ -39,6 +39,9 @@ class DependencyError(Exception):
 FAULTS = (Killed, Crash, DependencyError, VintnerError)
 """What a function may fail with here; its processes are given nothing else to fail with."""
 
+MOST = 0.1
+"""No fault is more likely than this: what is tried again a dozen times succeeds."""
+
 
 @dataclass
 class Weather:
@@ -53,23 +56,30 @@ class Weather:
     injected: Counter[str] = field(default_factory=Counter)
 
     def strikes(self, what: str, chance: float) -> bool:
-        if self.calm or self.dice.random() >= chance:
+        if self.calm or self.dice.random() >= min(chance, MOST):
             return False
         self.injected[what] += 1
         return True
 
     def write(self, what: str, effect: Callable[[], Any]) -> Any:
-        """Do something that outlasts the process: it may be refused, cut off before or after, or its answer lost."""
-        if self.strikes(f"killed before {what}", self.killed / 2):
+        """Do something that outlasts the process: it may be refused, cut off before or after, or its answer lost.
+
+        What is seldom done fails more often.
+        """
+        often = _OFTEN.get(what, 1)
+        if self.strikes(f"killed before {what}", self.killed / 2 * often):
             raise Killed
-        if self.strikes(f"{what} throttled", self.throttled / 4):
+        if self.strikes(f"{what} throttled", self.throttled / 4 * often):
             raise DependencyError(what)
         answer = effect()
-        if self.strikes(f"killed after {what}", self.killed / 2):
+        if self.strikes(f"killed after {what}", self.killed / 2 * often):
             raise Killed
-        if self.strikes(f"{what} answer lost", self.answer_lost / 4):
+        if self.strikes(f"{what} answer lost", self.answer_lost / 4 * often):
             raise DependencyError(what)
         return answer
+
+
+_OFTEN = {"S3": 20, "DynamoDB": 4}
 
 
 @dataclass

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from tests.chaos.fabric import Weather
 from tests.chaos.story import Size, Story, table_of
-from tests.chaos.system import System, Wire, publisher
+from tests.chaos.system import LANDED, System, Wire, publisher
+from tests.support.memory import DATABASE
+from vintner.lake import LakeReader
 from vintner.messaging.publisher import Publisher
-from vintner.messaging.records import Trade
+from vintner.messaging.records import Trade, schema_of
 from vintner.messaging.streams import LANES
 from vintner.messaging.wire import unpack
 
@@ -30,7 +32,7 @@ class Chaos:
     weather: Weather
     wire: Wire
     lost: int = 0
-    """Trades in deliveries that no consumer could read, before they were sent again."""
+    """Trades that no consumer could read and no other delivery brought, before they were sent again."""
 
 
 def run(
@@ -94,14 +96,20 @@ def _come_to_rest(chaos: Chaos, feeds: list[Publisher]) -> None:
 
 
 def _send_again(chaos: Chaos) -> None:
-    """What no consumer could read is had from where it came from, as a repair would."""
-    rows = [unpack(data, Trade).rows for data in chaos.wire.lost]
-    chaos.lost = sum(one.num_rows for one in rows)
-    if not rows:
+    """What no consumer could read and the lake lacks is had from where it came from, as a repair does."""
+    held = LakeReader(chaos.system.catalog, DATABASE).read(LANDED["trades"])
+    there = set(zip(held["instrument"].to_pylist(), held["trade_id"].to_pylist(), strict=True))
+    missing = [
+        row
+        for data in chaos.wire.lost
+        for row in unpack(data, Trade).rows.to_pylist()
+        if (f"{row['symbol']}@{row['venue']}", row["trade_id"]) not in there
+    ]
+    chaos.lost = len(missing)
+    if not missing:
         return
     again = publisher(chaos.system, chaos.wire, "repair/1")
-    table = pa.Table.from_batches(rows).combine_chunks().to_batches()[0]
-    again.publish(table)
+    again.publish(pa.RecordBatch.from_pylist(missing, schema=schema_of(Trade)))
     again.flush()
     for _ in range(2):
         chaos.system.kinesis.now += timedelta(seconds=10)

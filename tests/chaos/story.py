@@ -20,7 +20,7 @@ from vintner.bitemporal import fact_schema
 from vintner.marketdata.symbology import SYMBOLS, symbol_entity
 from vintner.messaging.records import Trade, schema_of
 
-START = datetime(2026, 1, 5, 20, 50, tzinfo=UTC)
+START = datetime(2026, 1, 5, 20, 57, tzinfo=UTC)
 """A Monday; New York closes at 21:00."""
 EARLIER_DAY = datetime(2026, 1, 2, 20, 55, tzinfo=UTC)
 FIRST_ID = 10_000
