@@ -1,6 +1,6 @@
 """Everything goes wrong at once, and a table of what came of it.
 
-    python -m tests.chaos [--trades 1000000] [--seed 2026] [--roughness 1] [--json]
+    python -m tests.chaos [--trades 1000000] [--seed 2026] [--roughness 1] [--json] [--page docs/chaos.md]
 
 The table has a row for each fault: how often it was injected, and what was kept. What is compared with what is told
 in :mod:`tests.chaos.verdict`.
@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.chaos import verdict
+from tests.chaos.page import page_of
 from tests.chaos.run import Chaos, run
 from tests.chaos.story import Size
 
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--roughness", type=int, default=1, help="how many times as often things fail")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--page", type=Path, help="write the outcome to this page")
     asked = parser.parse_args()
     console = Console(stderr=True)
     size = Size(seconds=300, crypto=100, exchange=20, per_second=max(1, asked.trades // 300 + 27))
@@ -49,7 +52,9 @@ def main() -> None:
             roughness=asked.roughness,
             progress=lambda done, of: bar.update(task, completed=done + 1, total=of),
         )
-    found = outcome(chaos)
+    found = outcome(chaos) | {"asked": asked.trades, "subjects": SUBJECTS}
+    if asked.page is not None:
+        asked.page.write_text(page_of(found), encoding="utf-8")
     if asked.json:
         print(json.dumps(found, indent=2))
     else:

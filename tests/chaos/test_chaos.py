@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from random import Random
 
 import pytest
+from rich.console import Console
 
 from tests.chaos import verdict
+from tests.chaos.__main__ import SUBJECTS, outcome, show
 from tests.chaos.fabric import Killed, MemoryStream, Weather
+from tests.chaos.page import page_of
 from tests.chaos.run import Chaos, run
 from tests.chaos.story import Size
 
@@ -53,6 +57,19 @@ def test_every_fault_there_is_was_met(chaos: Chaos) -> None:
     else:
         assert len(met & verdict.FAULTS) > 10
         assert ended > 0
+
+
+def test_the_page_tells_every_fault_and_what_came_of_it(chaos: Chaos) -> None:
+    found = outcome(chaos) | {"asked": 1, "subjects": SUBJECTS}
+    page = page_of(found)
+    assert found["holds"]
+    assert all(f"| {fault} | {count:,} | " in page for fault, count in found["injected"].items())
+    assert all(
+        f"| {rule} | {told['injected']:,} | {told['kept']:,} |" in page for rule, told in found["refused"].items()
+    )
+    console = Console(record=True, width=120, file=io.StringIO())
+    show(found, console)
+    assert SUBJECTS["bars"] in console.export_text()
 
 
 def test_the_fabric_splits_and_merges_as_the_service_does() -> None:
