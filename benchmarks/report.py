@@ -1,6 +1,6 @@
 """Runs every measuring command, and writes what they found into docs/benchmarks.md.
 
-    python -m benchmarks.report [--sizes full|small] [--rows NAME …] [--again] [--write-only]
+    python -m benchmarks.report [--sizes full|small] [--streaming] [--rows NAME …] [--again] [--write-only]
 
 1. Each row is one command, run in a process of its own with ``--json``; they run one after the other, so that they
    have the machine to themselves.
@@ -46,12 +46,15 @@ class Row:
         What is run.
     full, small
         Its arguments: at the sizes of the claims, and at sizes of seconds.
+    streaming
+        Whether ``--streaming`` is enough to run it.
     """
 
     name: str
     module: str
     full: str
     small: str
+    streaming: bool = False
 
     def arguments(self, sizes: str) -> list[str]:
         """Return the arguments at these sizes."""
@@ -80,6 +83,24 @@ ROWS: Final = (
         "benchmarks.pit",
         "run --systems feast-created feast --scale S --repeats 0",
         "run --systems feast --scale XS",
+    ),
+    Row("streaming", "benchmarks.streaming", "", "--quick", streaming=True),
+    Row("stream_latency", "benchmarks.stream_latency", "", "--quick", streaming=True),
+    Row("stream_restore", "benchmarks.stream_restore", "", "--quick", streaming=True),
+    Row("stream_memory", "benchmarks.stream_memory", "", "--quick", streaming=True),
+    Row(
+        "lander",
+        "benchmarks.lander",
+        "",
+        "--deliveries 10 --records 20 --symbols 20 --before 2 --repeats 2",
+        streaming=True,
+    ),
+    Row("stream_cost", "benchmarks.stream_cost", "", "--quick", streaming=True),
+    Row(
+        "engine",
+        "benchmarks.engine",
+        "",
+        "--trades 4000 --symbols 10 --state-symbols 20 --repeats 1",
     ),
 )
 
@@ -139,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = available()
     made = argparse.ArgumentParser(prog="python -m benchmarks.report", description="run all, write docs/benchmarks.md")
     made.add_argument("--sizes", choices=["full", "small"], default="full", help="small: seconds, to try the commands")
+    made.add_argument("--streaming", action="store_true", help="only the rows of streaming: six minutes")
     made.add_argument("--rows", nargs="+", choices=[row.name for row in rows], help="only these; all if not given")
     made.add_argument("--again", action="store_true", help="measure again what has a result")
     made.add_argument("--write-only", action="store_true", help="measure nothing, write the page from the results")
@@ -147,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = made.parse_args(arguments)
     console, failed = Console(stderr=True, highlight=False), []
     chosen = [row for row in rows if options.rows is None or row.name in options.rows]
+    chosen = [row for row in chosen if row.streaming or not options.streaming]
     if not options.write_only:
         failed = run_rows(chosen, options.sizes, options.results, again=options.again, console=console)
     documents = [kept(options.results / f"{row.name}-{options.sizes}.json") for row in rows]

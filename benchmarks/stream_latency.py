@@ -116,7 +116,7 @@ def main() -> None:
     made = parser("what the handler adds to a batch of 100 trades", repeats=1)
     made.add_argument("--symbols", type=int, default=1_000, help="symbols whose state the process holds")
     made.add_argument("--batches", type=int, default=5_000, help="batches in one delivery")
-    made.add_argument("--single-batches", type=int, default=2_000, help="batches in 100 deliveries")
+    made.add_argument("--single-batches", type=int, default=1_500, help="batches in 100 deliveries")
     made.add_argument("--warm-seconds", type=int, default=WARM_SECONDS, help="seconds of stream before")
     made.add_argument("--quick", action="store_true", help="sizes of seconds, to try it")
     options = made.parse_args()

@@ -140,11 +140,13 @@ class Feed:
     """
 
     def __init__(self, name: str, most: int = 100, linger: int | None = None, lag: int = 0) -> None:
-        self._name, self.most, self._linger, self._lag = name, most, linger, lag
+        self._name, self.most, self.linger, self._lag = name, most, linger, lag
         self._next = [0] * LANES
 
     def send(self, rows: pa.Table) -> list[Sent]:
         """Pack trades that follow each other; whatever is left over is sent with the last of its lane."""
+        if not rows.num_rows:
+            return []
         names = pc.unique(rows["symbol"])
         lanes = np.array([lane_of(VENUE, name) for name in names.to_pylist()], np.int32)
         lane = lanes[pc.index_in(rows["symbol"], value_set=names).to_numpy()]
@@ -167,8 +169,8 @@ class Feed:
     def _cuts(self, times: Any, start: int, last: int) -> Iterator[tuple[int, int]]:
         while start < last:
             end = min(start + self.most, last)
-            if self._linger is not None:
-                end = min(end, start + int(np.searchsorted(times[start:end], times[start] + self._linger, "right")))
+            if self.linger is not None:
+                end = min(end, start + int(np.searchsorted(times[start:end], times[start] + self.linger, "right")))
             yield start, end
             start = end
 

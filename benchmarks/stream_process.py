@@ -141,8 +141,12 @@ def trades_pipeline() -> LanePipeline:
 
 def trades_work() -> TradesWork:
     """Return the subject's part of it."""
-    sessions = load_sessions()
-    return TradesWork(FixedContexts(Context(Symbology.empty(), VENUES, sessions)), sessions)
+    return TradesWork(FixedContexts(judged_by()), load_sessions())
+
+
+def judged_by() -> Context:
+    """Return what trades are judged by: the declared venues, no symbol."""
+    return Context(Symbology.empty(), VENUES, load_sessions())
 
 
 @dataclass(frozen=True)

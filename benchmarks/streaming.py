@@ -26,12 +26,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from benchmarks.measure import Finding, Result, at_least, parser, progress, publish, versions
+from benchmarks.measure import Finding, Result, at_least, parser, progress, publish
 from benchmarks.stream_material import SECOND, Event, Feed, Mapping, Market, one_thread
 from benchmarks.stream_process import Held, Outlet, Process, as_in_lambda
 from vintner.messaging.streams import TRADES
@@ -208,7 +209,7 @@ def measure(options: argparse.Namespace) -> Result:
         at_least(f"{symbols}, one trade a second each, per vCPU", speed["processor"], 50_000, "trades/s"),
         Finding("the same by the clock", wall, "trades/s"),
         at_least(f"{symbols}, ten trades a second each, per vCPU", dense_speed, 50_000, "trades/s"),
-        *(Finding(f"{who}, all at once, decoded before", speed[who], "trades/s") for who in PEERS),
+        *(Finding(f"{_versioned(who)}, all at once, decoded before", speed[who], "trades/s") for who in PEERS),
         *(Finding(f"processor / {who}, all at once", speed["processor"] / speed[who], "times") for who in PEERS),
         Finding("100 trades at a time: processor", batches["processor"] * 1e3, "ms"),
         *(Finding(f"100 trades at a time: {who}, open minute anew", batches[who] * 1e3, "ms") for who in PEERS),
@@ -222,7 +223,11 @@ def measure(options: argparse.Namespace) -> Result:
         "dense_seconds": [[pace.wall, pace.cpu] for pace in busy],
         "seconds_of_100": batches,
     }
-    return Result("streaming, one vCPU", findings, details, versions=versions("pandas"))
+    return Result("streaming, one vCPU", findings, details)
+
+
+def _versioned(who: str) -> str:
+    return f"{who} {version(who.lower())}"
 
 
 def _market(options: argparse.Namespace) -> Market:
