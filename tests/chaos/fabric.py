@@ -79,7 +79,7 @@ class Weather:
         return answer
 
 
-_OFTEN = {"S3": 20, "DynamoDB": 4}
+_OFTEN = {"S3": 40, "DynamoDB": 6}
 
 
 @dataclass

@@ -24,6 +24,10 @@ Order holds within a lane. It never changes for a stream: the lane of a key woul
 """
 
 
+WEEK_HOURS: Final = 168
+"""A processor restores its state from the stream: what it has not written down yet is there after a long weekend."""
+
+
 class Criticality(StrEnum):
     """How much a record of a stream may never be doubled."""
 
@@ -112,6 +116,7 @@ TRADES: Final = Stream(
     doc="Executions as venues publish them.",
     record=Trade,
     key=("venue", "symbol"),
+    retention_hours=WEEK_HOURS,
     consumers=(
         Consumer(function="trades_processor", role=Role.PROCESSOR, produces=("market_data.bars", "features.raw")),
         _landed("trades_lander"),
@@ -122,6 +127,7 @@ L1: Final = Stream(
     doc="Best bid and offer, one record a change.",
     record=Quote,
     key=("venue", "symbol"),
+    retention_hours=WEEK_HOURS,
     consumers=(
         Consumer(function="quotes_processor", role=Role.PROCESSOR, produces=("features.raw",)),
         _landed("quotes_lander"),
@@ -132,7 +138,7 @@ BARS: Final = Stream(
     doc="Bars of every interval, each revision when it became known.",
     record=Bar,
     key=("instrument",),
-    retention_hours=168,
+    retention_hours=WEEK_HOURS,
     consumers=(_landed("bars_lander"),),
 )
 FEATURES_RAW: Final = Stream(
@@ -140,6 +146,7 @@ FEATURES_RAW: Final = Stream(
     doc="Feature values as each processor computes them.",
     record=FeatureValue,
     key=("instrument",),
+    retention_hours=WEEK_HOURS,
     consumers=(
         Consumer(function="features_processor", role=Role.PROCESSOR, produces=("features.pit",)),
         _landed("features_lander"),
@@ -157,7 +164,7 @@ SIGNALS: Final = Stream(
     doc="What models say.",
     record=Signal,
     key=("instrument",),
-    retention_hours=168,
+    retention_hours=WEEK_HOURS,
     consumers=(_landed("signals_lander"),),
 )
 ORDERS: Final = Stream(
@@ -165,7 +172,7 @@ ORDERS: Final = Stream(
     doc="States of orders.",
     record=Order,
     key=("order_id",),
-    retention_hours=168,
+    retention_hours=WEEK_HOURS,
     criticality=Criticality.CRITICAL,
     consumers=(Consumer(function="orders_ledger", role=Role.LEDGER),),
 )
@@ -174,7 +181,7 @@ FILLS: Final = Stream(
     doc="Executions of our orders.",
     record=Fill,
     key=("order_id",),
-    retention_hours=168,
+    retention_hours=WEEK_HOURS,
     criticality=Criticality.CRITICAL,
     consumers=(Consumer(function="fills_ledger", role=Role.LEDGER),),
 )
