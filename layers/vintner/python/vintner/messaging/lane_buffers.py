@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from vintner.messaging.delivery_lanes import Entry
 from vintner.messaging.errors import BatchTooLargeError, RecordRefusedError
-from vintner.messaging.records import as_batch, fields_of, name_of, schema_of
+from vintner.messaging.records import as_batch, fields_of, name_of, nothing_of, schema_of
 from vintner.messaging.streams import Stream, lane_of, partition_key
 from vintner.messaging.wire import MAX_BODY_BYTES, MAX_WIRE_BYTES, Batch, pack
 
@@ -103,7 +103,7 @@ class LaneBuffers:
 
     def heartbeat(self, lane: int, now: datetime) -> Entry:
         """Return the delivery that says that everything of a lane up to now was sent."""
-        rows = pa.RecordBatch.from_pylist([], schema=schema_of(self._stream.record))
+        rows = nothing_of(self._stream.record)
         return self._entry(lane, rows, now, "")
 
     def _is_due(self, lane: _Lane, now: datetime) -> bool:

@@ -18,12 +18,12 @@ import struct
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
 from vintner.messaging.errors import WireError
-from vintner.messaging.records.schema import fingerprint, name_of, schema_at, schema_of, version_of
+from vintner.messaging.records.schema import fingerprint, name_of, nothing_of, schema_at, schema_of, version_of
 
 MAGIC: Final = b"VNT"
 FORMAT: Final = 1
@@ -109,6 +109,42 @@ def unpack(data: bytes, kind: type[Any]) -> Batch:
         Naming the field, the rule it breaks (``malformed bytes``, ``unknown format``, ``checksum``, ``unknown
         record``, ``schema too new``, ``schema differs``) and the remedy. Nothing of the delivery can be trusted.
     """
+    head = heading(data, kind)
+    rows = _rows(head, schema_at(kind, head.version)) if head.records else nothing_of(kind)
+    return Batch(
+        kind=kind,
+        producer=head.producer,
+        lane=head.lane,
+        first=head.first,
+        sent_at=_EPOCH + timedelta(microseconds=head.sent),
+        rows=_present(rows, kind, head.version),
+        trace=head.trace,
+    )
+
+
+class Heading(NamedTuple):
+    """What a delivery says of its records before they are unpacked; see :class:`Batch`."""
+
+    version: int
+    codec: int
+    lane: int
+    records: int
+    first: int
+    sent: int
+    raw_size: int
+    producer: str
+    trace: str
+    body: memoryview
+
+
+def heading(data: bytes, kind: type[Any]) -> Heading:
+    """Return what a delivery says of its records; that they can be unpacked is not known yet.
+
+    Raises
+    ------
+    WireError
+        See :func:`unpack`.
+    """
     if len(data) < _FIXED.size or data[:3] != MAGIC:
         raise _malformed("no header of ours")
     (_, form, codec, version, mark, lane, count, first, sent, raw_size, *sizes, checksum) = _FIXED.unpack_from(data)
@@ -121,16 +157,7 @@ def unpack(data: bytes, kind: type[Any]) -> Batch:
     if name != name_of(kind):
         raise WireError(field="record", rule="unknown record", remedy=f"{name_of(kind)} is carried, not {name}")
     _check_schema(kind, version, mark)
-    rows = _rows(body, codec, raw_size, count, schema_at(kind, version))
-    return Batch(
-        kind=kind,
-        producer=producer,
-        lane=lane,
-        first=first,
-        sent_at=_EPOCH + timedelta(microseconds=sent),
-        rows=_present(rows, kind, version),
-        trace=trace,
-    )
+    return Heading(version, codec, lane, count, first, sent, raw_size, producer, trace, body)
 
 
 def _texts(rest: memoryview, sizes: list[int]) -> tuple[str, str, str, memoryview]:
@@ -156,24 +183,22 @@ def _check_schema(kind: type[Any], version: int, mark: int) -> None:
         raise WireError(field="schema", rule="schema differs", remedy=remedy)
 
 
-def _rows(body: memoryview, codec: int, raw_size: int, count: int, schema: pa.Schema) -> pa.RecordBatch:
-    if count == 0:
-        return pa.RecordBatch.from_pylist([], schema=schema)
-    if raw_size > MAX_BODY_BYTES:
-        raise _malformed(f"a body of {raw_size} bytes")
+def _rows(head: Heading, schema: pa.Schema) -> pa.RecordBatch:
+    if head.raw_size > MAX_BODY_BYTES:
+        raise _malformed(f"a body of {head.raw_size} bytes")
     try:
-        raw = _CODEC.decompress(body, raw_size) if codec == _ZSTD else pa.py_buffer(body)
+        raw = _CODEC.decompress(head.body, head.raw_size) if head.codec == _ZSTD else pa.py_buffer(head.body)
         rows = pa.ipc.read_record_batch(raw, schema)
         rows.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as cause:
         raise _malformed("a body that is no record batch") from cause
-    if rows.num_rows != count:
-        raise _malformed(f"{rows.num_rows} records where {count} were announced")
+    if rows.num_rows != head.records:
+        raise _malformed(f"{rows.num_rows} records where {head.records} were announced")
     return rows
 
 
 def _present(rows: pa.RecordBatch, kind: type[Any], version: int) -> pa.RecordBatch:
-    if version == version_of(kind):
+    if version == version_of(kind) or not rows.num_rows:
         return rows
     columns = [
         rows[field.name] if field.name in rows.schema.names else pa.nulls(rows.num_rows, field.type)

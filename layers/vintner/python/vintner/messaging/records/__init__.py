@@ -12,6 +12,7 @@ from vintner.messaging.records.schema import (
     fields_of,
     fingerprint,
     name_of,
+    nothing_of,
     record,
     schema_at,
     schema_of,
@@ -21,6 +22,6 @@ from vintner.messaging.records.trading import Fill, Order, Signal
 
 __all__ = [
     "DECIMAL", "PLACES", "Bar", "Doc", "FeatureValue", "FeatureVector", "Fill", "Order", "Quote", "RecordField",
-    "Side", "Signal", "Trade", "as_batch", "as_records", "fields_of", "fingerprint", "name_of", "record", "schema_at",
-    "schema_of", "version_of",
+    "Side", "Signal", "Trade", "as_batch", "as_records", "fields_of", "fingerprint", "name_of", "nothing_of", "record",
+    "schema_at", "schema_of", "version_of",
 ]  # fmt: skip

@@ -146,6 +146,12 @@ def schema_at(kind: type[Any], version: int) -> pa.Schema:
 
 
 @_cached
+def nothing_of(kind: type[Any]) -> pa.RecordBatch:
+    """Return a batch of no records of a type."""
+    return pa.RecordBatch.from_pylist([], schema=schema_of(kind))
+
+
+@_cached
 def fingerprint(kind: type[Any], version: int) -> int:
     """Return four bytes that say which fields of which types a version has, in which order."""
     fields = (one for one in fields_of(kind) if one.since <= version)

@@ -24,12 +24,12 @@ import pyarrow.compute as pc
 from vintner.bitemporal.model import INSTANT
 from vintner.messaging.errors import WireError
 from vintner.messaging.kinesis import Delivery
-from vintner.messaging.records.schema import schema_of
+from vintner.messaging.records.schema import nothing_of, schema_of
 from vintner.messaging.sequence import SequenceTracker
 from vintner.messaging.stateful.frames import frame, unframe
 from vintner.messaging.stateful.model import SHARED, Derived, Missing
 from vintner.messaging.streams import LANES, Stream
-from vintner.messaging.wire import Batch, unpack
+from vintner.messaging.wire import Batch, heading, unpack
 
 LANE: Final = "lane"
 PRODUCER: Final = "producer"
@@ -172,15 +172,40 @@ class LanePipeline:
         """Say what was left out; see :meth:`vintner.messaging.stateful.Pipeline.misses`."""
         marks: dict[tuple[str, int], int] = {}
         for delivery in deliveries:
-            batch = self._unpacked(delivery, Counter())
-            if batch is None:
+            try:
+                head = heading(delivery.data, self._stream.record)
+            except WireError:
                 continue
-            key = batch.producer, batch.lane
+            key = head.producer, head.lane
             mark = marks.get(key, self._seen.mark(*key))
-            if batch.first > mark:
-                return Missing(self._lanes[batch.lane].last if batch.lane in self._lanes else None)
-            marks[key] = max(mark, batch.first + batch.rows.num_rows)
+            if head.first > mark:
+                return Missing(self._lanes[head.lane].last if head.lane in self._lanes else None)
+            marks[key] = max(mark, head.first + head.records)
         return None
+
+    def take_back(self, rows: pa.Table) -> Worked:
+        """Take records that were landed, or heartbeats, as the work takes them; return what comes of it, unnumbered.
+
+        Parameters
+        ----------
+        rows
+            As :meth:`Work.apply` takes them, in their original order.
+        """
+        return self._work.apply(rows)
+
+    def begin_life(self, life: str, lanes: Iterable[int], *, last: int | None) -> None:
+        """Begin a new life of lanes: what they derive is numbered from 0, by a producer that nobody has heard of.
+
+        Parameters
+        ----------
+        life
+            Its name, one that no lane had before.
+        lanes
+            All lanes that records may come in, whatever is known of them.
+        last
+            Sequence number of the last delivery that is in their state, or None.
+        """
+        self._lanes |= {lane: _Lane(last, life) for lane in lanes}
 
     def renew(self) -> bool:
         """Judge by the newest reference data; see :meth:`vintner.messaging.stateful.Pipeline.renew`."""
@@ -216,16 +241,7 @@ class LanePipeline:
 
     def _numbered(self, derived: DerivedRows) -> list[tuple[str, Batch]]:
         """Return derived rows as batches, lane by lane, each row in the order it was derived."""
-        if not derived.rows.num_rows:
-            return []
-        order = pc.sort_indices(derived.lanes)  # stable
-        rows, runs = derived.rows.take(order), pc.run_end_encode(derived.lanes.take(order))
-        ends = runs.run_ends.to_pylist()
-        return [
-            self._batch(derived.stream, lane, rows.slice(first, min(MOST_ROWS, end - first)))
-            for lane, start, end in zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)
-            for first in range(start, end, MOST_ROWS)
-        ]
+        return [self._batch(derived.stream, lane, rows) for lane, rows in in_lanes(derived)]
 
     def _batch(
         self, stream: Stream, lane: int, rows: pa.RecordBatch, sent_at: datetime | None = None
@@ -243,8 +259,22 @@ class LanePipeline:
         )
 
     def _beats(self, stream: Stream, beats: Mapping[int, datetime]) -> list[tuple[str, Batch]]:
-        nothing = pa.RecordBatch.from_pylist([], schema=schema_of(stream.record))
+        nothing = nothing_of(stream.record)
         return [self._batch(stream, lane, nothing, sent_at=at) for lane, at in beats.items()]
+
+
+def in_lanes(derived: DerivedRows) -> list[tuple[int, pa.RecordBatch]]:
+    """Return rows lane by lane, in their order there, not more than :data:`MOST_ROWS` together."""
+    if not derived.rows.num_rows:
+        return []
+    order = pc.sort_indices(derived.lanes)  # stable
+    rows, runs = derived.rows.take(order), pc.run_end_encode(derived.lanes.take(order))
+    ends = runs.run_ends.to_pylist()
+    return [
+        (lane, rows.slice(first, min(MOST_ROWS, end - first)))
+        for lane, start, end in zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)
+        for first in range(start, end, MOST_ROWS)
+    ]
 
 
 class _Gathered:
@@ -252,8 +282,9 @@ class _Gathered:
 
     def __init__(self, stream: Stream) -> None:
         self._schema = schema_of(stream.record)
-        self._nobody = pa.RecordBatch.from_arrays([pa.nulls(1, f.type) for f in self._schema], self._schema.names)
         self._parts: list[pa.RecordBatch] = []
+        self._places: list[int | None] = []
+        self._records = 0
         self._lane, self._ends = array("i"), array("i")
         self._arrived, self._sent, self._beat = array("q"), array("q"), bytearray()
         self._producers: list[str] = []
@@ -265,17 +296,21 @@ class _Gathered:
         # A clock that runs ahead moves nothing further than the delivery's arrival.
         sent = min(batch.sent_at, delivery.arrived_at)
         if batch.is_heartbeat:
-            self._part(self._nobody, batch, delivery, sent, beat=True)
+            self._places.append(None)
+            self._part(1, batch, delivery, sent, beat=True)
             self.beats[batch.lane] = max(sent, self.beats.get(batch.lane, sent))
         for one in fresh:
-            rows = batch.rows.slice(one.start, len(one))
-            self._part(rows, batch, delivery, sent, beat=False)
+            self._parts.append(batch.rows.slice(one.start, len(one)))
+            self._places += range(self._records, self._records + len(one))
+            self._records += len(one)
+            self._part(len(one), batch, delivery, sent, beat=False)
 
     def table(self) -> pa.Table:
         """Return all of it as one table."""
-        schema = self._schema.names
-        parts = [pa.RecordBatch.from_arrays(part.columns, schema) for part in self._parts]
-        rows = pa.Table.from_batches(parts).combine_chunks()
+        rows = pa.Table.from_batches(self._parts, self._schema).combine_chunks()
+        rows = pa.table(rows.columns, names=self._schema.names)  # each may be null
+        if self.beats:
+            rows = rows.take(pa.array(self._places, pa.int64()))  # a heartbeat is a row of nothing
         beats = pa.py_buffer(self._beat)
         columns = {
             LANE: pa.array(self._lane, pa.int32()),
@@ -289,10 +324,9 @@ class _Gathered:
             rows = rows.append_column(name, pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, column)))
         return rows
 
-    def _part(self, rows: pa.RecordBatch, batch: Batch, delivery: Delivery, sent: datetime, *, beat: bool) -> None:
-        self._parts.append(rows)
+    def _part(self, count: int, batch: Batch, delivery: Delivery, sent: datetime, *, beat: bool) -> None:
         self._lane.append(batch.lane)
-        self.count += rows.num_rows
+        self.count += count
         self._ends.append(self.count)
         self._producers.append(batch.producer)
         self._arrived.append((delivery.arrived_at - _EPOCH) // _MICROSECOND)
