@@ -6,9 +6,10 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -25,7 +26,7 @@ from vintner.aws.streams import KinesisPut
 from vintner.messaging import Delivery, Producer, StreamUnavailableError
 from vintner.messaging.breaker import CircuitBreakers
 from vintner.messaging.delivery_lanes import DeliveryLanes, Entry, PutRecords
-from vintner.messaging.stateful import Derived, LanePipeline, StatefulConsumer, Work
+from vintner.messaging.stateful import Claims, Derived, LanePipeline, Shards, Snapshots, StatefulConsumer, Work
 from vintner.messaging.streams import Stream, partition_key, stream_named
 from vintner.messaging.wire import pack
 
@@ -42,6 +43,14 @@ class ProcessingSettings(Settings):
     def stream(self, resource_name: str) -> str:
         """Return the name of a stream of this deployment."""
         return f"vintner-{self.environment}-{resource_name}"
+
+
+class ListedShards(Shards, Protocol):
+    """Shards that are known by name."""
+
+    def names(self) -> Sequence[str]:
+        """Return the shards that the stream still knows, parents before what came of them."""
+        ...
 
 
 class DerivedSender:
@@ -99,6 +108,20 @@ class DerivedSender:
             self._facts.send(dataset, self._name, [fact for _, fact in facts], sent_at=_now())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorParts:
+    """What a processor is made of in a deployment: its stream and that one's full name, its state, its way out."""
+
+    name: str
+    stream: Stream
+    stream_name: str
+    pipeline: Callable[[], LanePipeline]
+    claims: Claims
+    snapshots: Snapshots
+    shards: ListedShards
+    send: Callable[[Derived], None]
+
+
 class Processed(NamedTuple):
     """What became of the records of an event by outcome, and what was measured, milliseconds."""
 
@@ -153,20 +176,31 @@ class Processor:
         waited = _now() - min(delivery.arrived_at for delivery in batch)
         return Processed(counts, gauges | {"lag": waited / timedelta(milliseconds=1)})
 
-    @cached_property
-    def _consumer(self) -> StatefulConsumer:
-        settings = ProcessingSettings.from_environment()
+    def parts(self, settings: ProcessingSettings) -> ProcessorParts:
+        """Return what it is made of in a deployment."""
         kinesis = boto3.client("kinesis")
         stream = settings.stream(self._stream.resource_name)
         shards = KinesisShards(stream, client=kinesis)
-        claims = DynamoClaims(settings.positions_table, consumer=self._name, stream=stream, life=shards.life)
-        prefix = f"snapshots/{self._name}/{stream}/{shards.life}"
-        return StatefulConsumer(
-            lambda: LanePipeline(self._stream, self._work(settings), name=self._name, beat_to=self._beat_to),
-            claims=claims,
-            snapshots=S3Snapshots(settings.state_bucket, prefix),
+        return ProcessorParts(
+            name=self._name,
+            stream=self._stream,
+            stream_name=stream,
+            pipeline=lambda: LanePipeline(self._stream, self._work(settings), name=self._name, beat_to=self._beat_to),
+            claims=DynamoClaims(settings.positions_table, consumer=self._name, stream=stream, life=shards.life),
+            snapshots=S3Snapshots(settings.state_bucket, f"snapshots/{self._name}/{stream}/{shards.life}"),
             shards=shards,
             send=DerivedSender(settings, self._name, KinesisPut(kinesis), breakers=self._breakers),
+        )
+
+    @cached_property
+    def _consumer(self) -> StatefulConsumer:
+        made = self.parts(ProcessingSettings.from_environment())
+        return StatefulConsumer(
+            made.pipeline,
+            claims=made.claims,
+            snapshots=made.snapshots,
+            shards=made.shards,
+            send=made.send,
             clock=_now,
         )
 

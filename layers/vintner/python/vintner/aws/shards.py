@@ -59,6 +59,10 @@ class KinesisShards:
             at_the_tip = not answer["Records"] and not answer.get("MillisBehindLatest")
             iterator = None if at_the_tip else answer.get("NextShardIterator")
 
+    def names(self) -> list[str]:
+        """Return the shards that the stream still knows, parents before what came of them."""
+        return sorted(self._listed())  # they are numbered as they are made
+
     def parents(self, shard: str) -> Sequence[str]:
         """Return a shard's parents; see :meth:`vintner.messaging.stateful.Shards.parents`."""
         listed = self._listed()
