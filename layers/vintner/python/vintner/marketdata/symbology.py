@@ -98,6 +98,7 @@ class Symbology:
     --------
     >>> from datetime import UTC, datetime
     >>> start, june = datetime(2012, 5, 18, tzinfo=UTC), datetime(2022, 6, 9, tzinfo=UTC)
+    >>> from vintner.bitemporal import INSTANT
     >>> schema = fact_schema(pa.schema([(column.name, column.type) for column in SYMBOLS.columns]))
     >>> def named(symbol, instrument, at):
     ...     return {"entity": symbol_entity("XNAS", symbol), "event_time": at, "knowledge_time": at, "revision_seq": 0,
