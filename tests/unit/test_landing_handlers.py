@@ -31,7 +31,7 @@ VARIABLES = {
     "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
     "VINTNER_ENVIRONMENT": "test",
     "VINTNER_GLUE_DATABASE": DATABASE,
     "VINTNER_WAREHOUSE": "s3://lake/lake",

@@ -165,8 +165,9 @@ def gap_id(kind: GapKind, instrument: str, *what: object) -> str:
 
     Examples
     --------
-    >>> gap_id(GapKind.SEQUENCE, "BTCUSDT@binance-spot", 7, 9)
-    'de851c16354eaec2'
+    >>> once, again = (gap_id(GapKind.SEQUENCE, "BTCUSDT@binance-spot", 7, 9) for _ in range(2))
+    >>> once == again, len(once)
+    (True, 16)
     """
     text = "\x1f".join(map(str, (kind.value, instrument, *what)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
