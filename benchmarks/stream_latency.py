@@ -39,15 +39,19 @@ SHARED_LANE: Final = 5
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds of each call, in order, and which of them wrote a snapshot."""
+    """Milliseconds of each call, in order, by the clock and of the processor, and which of them wrote a snapshot."""
 
     taken: Sequence[float]
     wrote: Sequence[bool]
+    busy: Sequence[float] = ()
 
     def percentile(self, share: float) -> float:
-        """Return the time that so many of a hundred calls stay within."""
-        ordered = sorted(self.taken)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share / 100))]
+        """Return the time that so many of a hundred calls stay within, by the clock."""
+        return _percentile(self.taken, share)
+
+    def of_processor(self, share: float) -> float:
+        """Return the same of processor time: what else runs on the machine does not change it much."""
+        return _percentile(self.busy, share)
 
     @property
     def writing(self) -> list[float]:
@@ -75,20 +79,27 @@ def measured(options: argparse.Namespace, batches: int, per_delivery: int) -> La
 
 
 def _timed(process: Process, held: Held, events: Iterator[Event], batches: int) -> Latencies:
-    taken, wrote = [], []
+    taken, wrote, busy = [], [], []
     with progress() as bar:
         for event in bar.track(events, total=batches, description="calling"):
-            before, begun = len(held.bucket.written), time.perf_counter()
+            before, used, begun = len(held.bucket.written), time.process_time(), time.perf_counter()
             process.call(event)
             taken.append((time.perf_counter() - begun) * 1e3)
+            busy.append((time.process_time() - used) * 1e3)
             wrote.append(len(held.bucket.written) > before)
-    return Latencies(taken, wrote)
+    return Latencies(taken, wrote, busy)
+
+
+def _percentile(taken: Sequence[float], share: float) -> float:
+    ordered = sorted(taken)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share / 100))]
 
 
 def told(what: str, found: Latencies) -> Iterator[Finding]:
     """Yield the findings of one way to send a batch."""
     yield Finding(f"{what}: p50", found.percentile(50), "ms")
     yield at_most(f"{what}: p99", found.percentile(99), 20, "ms")
+    yield Finding(f"{what}: p99 of processor time", found.of_processor(99), "ms")
     yield Finding(f"{what}: p99.9", found.percentile(99.9), "ms")
     yield Finding(f"{what}: longest of {len(found.taken):,}", found.percentile(100), "ms")
     if writing := found.writing:
