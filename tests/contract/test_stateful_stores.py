@@ -176,6 +176,9 @@ def test_a_number_of_another_shard_reads_from_the_oldest() -> None:
                 )
             return {"ShardIterator": "oldest"}
 
+        def list_shards(self, StreamName: str) -> dict[str, Any]:  # noqa: N803
+            return {"Shards": []}
+
         def describe_stream_summary(self, StreamName: str) -> dict[str, Any]:  # noqa: N803
             return {
                 "StreamDescriptionSummary": {"StreamARN": f"arn:aws:kinesis:{REGION}:000000000000:stream/{StreamName}"}
@@ -189,3 +192,33 @@ def test_a_number_of_another_shard_reads_from_the_oldest() -> None:
 
     shards = KinesisShards("trades", client=Client())
     assert [one.sequence for one in shards.read("child", after=5, before=None)] == [6]
+
+
+def test_numbers_that_are_filled_with_zeros_are_asked_for_as_they_are_written() -> None:
+    """Where numbers are compared as text, 7 without its zeros comes after 0008: nothing would be read again."""
+
+    class Client:
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def list_shards(self, StreamName: str) -> dict[str, Any]:  # noqa: N803
+            return {"Shards": [{"ShardId": "0", "SequenceNumberRange": {"StartingSequenceNumber": "0001"}}]}
+
+        def get_shard_iterator(self, **ask: str) -> dict[str, str]:
+            self.asked.append(ask["StartingSequenceNumber"])
+            return {"ShardIterator": self.asked[-1]}
+
+        def describe_stream_summary(self, StreamName: str) -> dict[str, Any]:  # noqa: N803
+            return {"StreamDescriptionSummary": {"StreamARN": StreamName}}
+
+        def get_records(self, ShardIterator: str, Limit: int, StreamARN: str) -> dict[str, Any]:  # noqa: N803
+            at = datetime(2026, 1, 5, tzinfo=UTC)
+            rows = [{"SequenceNumber": text, "Data": b"", "ApproximateArrivalTimestamp": at} for text in self.texts]
+            return {"Records": [row for row in rows if str(row["SequenceNumber"]) > ShardIterator]}
+
+        texts = ("0005", "0007", "0008", "0010")
+
+    client = Client()
+    shards = KinesisShards("trades", client=client)
+    assert [one.sequence for one in shards.read("0", after=7, before=10)] == [8]
+    assert client.asked == ["0007"]

@@ -90,13 +90,18 @@ class KinesisShards:
         oldest = {"ShardIteratorType": "TRIM_HORIZON"}
         if after is None:
             return str(self._client.get_shard_iterator(**ask, **oldest)["ShardIterator"])
-        behind = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": str(after)}
+        behind = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": self._text(shard, after)}
         try:
             return str(self._client.get_shard_iterator(**ask, **behind)["ShardIterator"])
         except ClientError as cause:
             if cause.response["Error"]["Code"] != _NOT_OF_THIS_SHARD:
                 raise
             return str(self._client.get_shard_iterator(**ask, **oldest)["ShardIterator"])
+
+    def _text(self, shard: str, sequence: int) -> str:
+        """Return a number as the stream writes it: where it fills with zeros, a shorter text is another number."""
+        listed = self._listed().get(shard, {})
+        return str(sequence).zfill(len(listed.get("SequenceNumberRange", {}).get("StartingSequenceNumber", "")))
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         for attempt in range(_ATTEMPTS):
