@@ -24,7 +24,7 @@ from vintner.marketdata.gaps import ArchiveSource, Gap, Workshop, repair
 from vintner.marketdata.gaps.lake import LakeTrades, known_gaps, life_of
 from vintner.marketdata.landing import Lander
 from vintner.marketdata.normalise import Context, normalise_trades
-from vintner.marketdata.processing import TradesWork
+from vintner.marketdata.processing import FixedContexts, TradesWork
 from vintner.marketdata.symbology import SYMBOLS, Symbology
 from vintner.marketdata.venues import VENUES
 from vintner.messaging import Delivery, Producer
@@ -61,7 +61,9 @@ class Story:
         sessions = load_sessions()
         context = Context(Symbology(SYMBOLS.schema.empty_table()), VENUES, sessions)
         self.lander = Lander(TRADES, DATASET, self.store, None, lambda rows: normalise_trades(rows, context))
-        self.engine = LanePipeline(TRADES, TradesWork(context, sessions), name="doc", beat_to=[FEATURES_RAW])
+        self.engine = LanePipeline(
+            TRADES, TradesWork(FixedContexts(context), sessions), name="doc", beat_to=[FEATURES_RAW]
+        )
         self.attempts: dict[str, int] = {}
         self.count = 0
 
