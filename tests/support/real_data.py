@@ -87,6 +87,11 @@ def data_file(name: str) -> Path:
     return path
 
 
+def has_data() -> bool:
+    """Return whether ``DATA`` names a folder."""
+    return bool(os.environ.get("DATA"))
+
+
 @cache
 def midnight(day: date) -> datetime:
     """Return the first instant of a day, UTC."""
