@@ -9,7 +9,7 @@ called with 100 trades of 100 symbols, every tenth of a second of stream, no two
 2. *In 100 deliveries*: one trade each, spread over all lanes: the worst a producer that waits for nothing can do.
 
 Each call is timed by the clock. It ends minutes and bars as they come, and it takes the calls in which a snapshot of
-all the state is due (every 2,000 deliveries or 15 seconds of stream), which is written to local disk; claims are kept
+all the state is due (every 20,000 deliveries or 15 seconds of stream), which is written to local disk; claims are kept
 in memory. No network is measured: in an account each call waits for one conditional write and for what it sends.
 """
 

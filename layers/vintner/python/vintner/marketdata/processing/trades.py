@@ -43,7 +43,7 @@ class TradesWork:
         self._meter.observe(rows)
         batch, counts = timeline(rows, lambda rows: normalise_trades(rows, self._pinned.context), INPUT)
         told = self._engine.apply(batch)
-        gaps = self._book.apply(told.gaps, clocks(batch))
+        gaps = self._book.apply(told.gaps, clocks(batch)) if told.gaps or self._book.lanes else []
         for verdict, outcome in enumerate(_OUTCOMES):
             counts[outcome] += _count(told.verdicts, verdict)
         return Worked(

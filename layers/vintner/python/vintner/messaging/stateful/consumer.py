@@ -43,8 +43,8 @@ from vintner.messaging.stateful.model import (
     StateLostError,
 )
 
-SNAPSHOT_EVERY: Final = 2_000
-"""Deliveries after which a snapshot is due. A restore reads so many again, and a shard gives out 2 MB a second."""
+SNAPSHOT_EVERY: Final = 20_000
+"""Deliveries after which a snapshot is due, whatever the time: a restore reads so many again at most."""
 SNAPSHOT_AFTER: Final = timedelta(seconds=15)
 """Time after which a snapshot is due if there was any delivery."""
 MOST_RUNS: Final = 4
