@@ -40,6 +40,7 @@ from tests.support.streaming import (
     wait_for,
 )
 from vintner.features.vectors import INTRADAY
+from vintner.marketdata.calendars import INTERVALS
 from vintner.marketdata.quotes import FEATURES
 from vintner.messaging.publisher import Publisher
 from vintner.messaging.streams import L1, TRADES
@@ -116,7 +117,7 @@ def test_every_trade_lands_once_and_bars_are_those_of_one_query(fabric: Fabric, 
     rows = fabric.wait_for_rows("trades", instruments, market.trades.num_rows)
     assert _facts(rows) == _facts(market.trades)
     bars = fabric.wait_for_bars(market.trades)
-    assert {interval for _, interval, _ in bars} == {"1s", "1m", "5m", "15m", "1h", "4h", "1d"}
+    assert {interval for _, interval, _ in bars} == set(INTERVALS)
 
 
 def _facts(trades: pa.Table) -> list[tuple[Any, ...]]:
