@@ -16,7 +16,6 @@ from vintner.marketdata.gaps import (
     Gap,
     GapState,
     calendar_gap,
-    lane_gap,
     producer_of,
     repair,
     sequence_gap,
@@ -263,14 +262,3 @@ def test_a_silence_nobody_can_be_asked_about_is_given_up() -> None:
     done = world.gap(gap.gap_id)
     assert done.state is S.UNREPAIRABLE
     assert "archive did not answer" in str(done.reason)
-
-
-def test_a_lane_gap_is_explained_by_refused_deliveries_or_given_up() -> None:
-    world = World()
-    gap = lane_gap("ws/1", 3, (5, 9), opened_at=world.now, known_at=world.now)
-    world.facts.append(gap)
-    assert repair(gap, world.shop) == gap
-    repair_all(world, repair)
-    assert world.gap(gap.gap_id).state is S.UNREPAIRABLE
-    world.known, world.claims = Evidence(refused_deliveries=2), {}
-    assert repair(gap, world.shop).cause is Cause.REFUSED_RECORDS

@@ -20,15 +20,12 @@ from vintner.marketdata.gaps import (
     Evidence,
     Gap,
     GapBook,
-    GapKind,
     GapState,
     GapStateError,
-    LaneWatch,
     Tolerances,
     calendar_gap,
     calendar_gaps,
     cause_of,
-    lane_gap,
     missing_of,
     newest,
     sequence_gap,
@@ -36,7 +33,6 @@ from vintner.marketdata.gaps import (
     watch,
 )
 from vintner.marketdata.gaps.ranges import missing, of_numbers, pieces, size, united, within, without
-from vintner.messaging.sequence import SequenceTracker
 
 T0 = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATIENCE = timedelta(seconds=5)
@@ -190,53 +186,6 @@ def test_a_state_that_cannot_be_read_is_refused(blob: bytes) -> None:
         GapBook().load({1: blob})
 
 
-# Lanes.
-
-
-@given(st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=6))
-def test_lane_gaps_open_once_and_end_when_nothing_of_them_is_missing(states: list[list[int]]) -> None:
-    watch = LaneWatch(patience=timedelta(0))
-    gaps: dict[str, set[int]] = {}
-    for second, lacking in enumerate(states):
-        for gap in watch.observe("ws/1", 3, of_numbers(lacking), known_at=at(second)):
-            if gap.state is GapState.OPEN:
-                assert gap.gap_id not in gaps
-                gaps[gap.gap_id] = numbers([gap.numbers])
-            else:
-                assert gap.state is GapState.EXPLAINED
-                assert gap.cause is Cause.LATE
-                assert not gaps.pop(gap.gap_id) & set(lacking)
-        assert set(lacking) <= set().union(*gaps.values()) if gaps else not lacking
-        assert all(held & set(lacking) for held in gaps.values())
-
-
-@given(st.lists(st.tuples(st.sampled_from(["ws/1", "ws/2"]), st.integers(0, 12), st.integers(0, 4)), max_size=12))
-def test_lane_gaps_are_what_a_tracker_misses(batches: list[tuple[str, int, int]]) -> None:
-    tracker, watch = SequenceTracker(most_holes=2), LaneWatch(patience=timedelta(0))
-    seen: dict[str, set[int]] = {}
-    gaps: dict[str, Gap] = {}
-    for second, (producer, first, count) in enumerate(batches):
-        tracker.admit(producer, 3, first, count)
-        seen.setdefault(producer, set()).update(range(first, first + count))
-        for gap in watch.look(tracker.missing, {3: at(second)}, tracker.take_lost()):
-            gaps[gap.gap_id] = gap
-    for producer in seen:
-        mark = tracker.mark(producer, 3)
-        mine = [gap for gap in gaps.values() if gap.instrument == f"{producer}#3"]
-        stated = numbers(gap.numbers for gap in mine if gap.state is not GapState.EXPLAINED)
-        assert set(range(mark)) - seen[producer] <= stated
-        assert not numbers(gap.numbers for gap in mine if gap.state is GapState.EXPLAINED) - seen[producer]
-
-
-def test_a_lane_gap_that_closes_at_once_is_none() -> None:
-    watch = LaneWatch(patience=PATIENCE)
-    assert watch.observe("ws/1", 3, [(4, 5)], known_at=at(0)) == []
-    assert watch.observe("ws/1", 3, [], known_at=at(1)) == []
-    assert watch.observe("ws/1", 3, [(9, 9)], known_at=at(2)) == []
-    (opened,) = watch.observe("ws/1", 3, [(9, 9)], known_at=at(7))
-    assert (opened.kind, opened.instrument, opened.numbers, opened.known_at) == (GapKind.LANE, "ws/1#3", (9, 9), at(7))
-
-
 # The calendar: a twin that walks every second.
 
 
@@ -324,7 +273,7 @@ def test_thin_symbols_have_their_own_tolerance() -> None:
     "gap",
     [
         sequence_gap("A@x", (3, 9), opened_at=at(0), known_at=at(5), missing_rows=2, cause=Cause.FEED_LOSS),
-        lane_gap("ws/1", 3, (3, 9), opened_at=at(0), known_at=at(5), state=GapState.EXPLAINED, repaired_at=at(4)),
+        sequence_gap("A@x", (3, 9), opened_at=at(0), known_at=at(5), state=GapState.EXPLAINED, repaired_at=at(4)),
         calendar_gap("A@x", at(0), None, opened_at=at(1), known_at=at(2)),
         calendar_gap("A@x", at(0), at(9), opened_at=at(1), known_at=at(2), reason="none", repaired_by="archive"),
     ],
@@ -340,11 +289,10 @@ def test_the_same_gap_has_the_same_id_and_another_has_another() -> None:
     others = {
         sequence_gap("A@x", (3, 8), opened_at=at(0), known_at=at(5)).gap_id,
         sequence_gap("B@x", (3, 9), opened_at=at(0), known_at=at(5)).gap_id,
-        lane_gap("A@x", 0, (3, 9), opened_at=at(0), known_at=at(5)).gap_id,
         calendar_gap("A@x", at(0), at(9), opened_at=at(0), known_at=at(5)).gap_id,
         one.gap_id,
     }
-    assert len(others) == 5
+    assert len(others) == 4
 
 
 def test_the_newest_of_a_gap_is_by_opening_then_knowledge_then_state() -> None:

@@ -28,7 +28,7 @@ from vintner.lake.handle import Lake
 from vintner.marketdata import datasets_of, ingest
 from vintner.marketdata.calendars import load_sessions
 from vintner.marketdata.datasets import TRADES as TRADES_DATASET
-from vintner.marketdata.gaps import Cause, Gap, GapSourceError, GapState, calendar_gap, lane_gap, repair, sequence_gap
+from vintner.marketdata.gaps import Cause, Gap, GapSourceError, GapState, calendar_gap, repair, sequence_gap
 from vintner.marketdata.gaps.lake import LakeTrades, known_gaps, seen_of
 from vintner.marketdata.landing import Lander
 from vintner.marketdata.normalise import Context, normalise_trades
@@ -355,8 +355,6 @@ def test_what_is_in_quarantine_is_evidence(platform: Platform) -> None:
     platform.store.refuse([one_record, whole], checkpoints={})
     gap = sequence_gap(INSTRUMENT, (102, 102), opened_at=platform.now, known_at=platform.now)
     assert list(LakeTrades(platform.lake).evidence(gap).refused) == [(102, 102)]
-    lane = lane_gap("ws/1", 3, (0, 9), opened_at=platform.now, known_at=platform.now)
-    assert LakeTrades(platform.lake).evidence(lane).refused_deliveries == 1
     halted = LakeTrades(platform.lake, halts=lambda _: [(T0, platform.now)])
     silence = calendar_gap(INSTRUMENT, T0, platform.now, opened_at=T0, known_at=T0)
     assert list(halted.evidence(silence).halts) == [(T0, platform.now)]

@@ -4,7 +4,6 @@ from vintner.marketdata.gaps.book import GapBook, missing_of
 from vintner.marketdata.gaps.causes import Evidence, cause_of
 from vintner.marketdata.gaps.dataset import GAPS
 from vintner.marketdata.gaps.errors import GapSourceError, GapStateError, UnknownGapError
-from vintner.marketdata.gaps.lanes import LaneWatch
 from vintner.marketdata.gaps.model import (
     ENDED,
     Cause,
@@ -13,7 +12,6 @@ from vintner.marketdata.gaps.model import (
     GapState,
     calendar_gap,
     gap_id,
-    lane_gap,
     newest,
     sequence_gap,
 )
@@ -24,7 +22,7 @@ from vintner.marketdata.gaps.workshop import RepairLimits, Workshop, producer_of
 
 __all__ = [
     "ENDED", "GAPS", "ArchiveSource", "Cause", "Evidence", "Gap", "GapBook", "GapKind", "GapSourceError", "GapState",
-    "GapStateError", "HistoricalTradesSource", "LaneWatch", "RepairLimits", "SecondarySource", "Silence", "SpanSource",
-    "Tolerances", "UnknownGapError", "Workshop", "calendar_gap", "calendar_gaps", "cause_of", "gap_id", "lane_gap",
+    "GapStateError", "HistoricalTradesSource", "RepairLimits", "SecondarySource", "Silence", "SpanSource",
+    "Tolerances", "UnknownGapError", "Workshop", "calendar_gap", "calendar_gaps", "cause_of", "gap_id",
     "missing_of", "newest", "producer_of", "repair", "sequence_gap", "silences", "watch",
 ]  # fmt: skip

@@ -27,8 +27,6 @@ class Evidence:
     ----------
     refused
         Numbers of the instrument's records that are in quarantine.
-    refused_deliveries
-        Whole deliveries of the stream that could not be read about when the gap opened.
     producer_before, producer_after
         Who brought the record before and after it.
     halts
@@ -36,7 +34,6 @@ class Evidence:
     """
 
     refused: Sequence[Range] = ()
-    refused_deliveries: int = 0
     producer_before: str | None = None
     producer_after: str | None = None
     halts: Sequence[tuple[datetime, datetime]] = ()
@@ -56,7 +53,7 @@ def cause_of(gap: Gap, evidence: Evidence) -> Cause:
     """
     if gap.kind is GapKind.CALENDAR:
         return Cause.VENUE_HALT if _halted(gap, evidence) else Cause.UNKNOWN
-    if within(evidence.refused, gap.numbers) or (gap.kind is GapKind.LANE and evidence.refused_deliveries):
+    if within(evidence.refused, gap.numbers):
         return Cause.REFUSED_RECORDS
     before, after = evidence.producer_before, evidence.producer_after
     if before is None or after is None:

@@ -14,10 +14,8 @@ GAPS: Final = Dataset(
     doc="What should have come and did not: by gap id, one revision a state. The event is when the gap opened.",
     stream="market_data",
     columns=(
-        Column(name="kind", type=pa.string(), doc="sequence, lane or calendar.", required=True),
-        Column(
-            name="instrument", type=pa.string(), doc="Instrument; of a lane its producer and number.", required=True
-        ),
+        Column(name="kind", type=pa.string(), doc="sequence or calendar.", required=True),
+        Column(name="instrument", type=pa.string(), doc="Instrument.", required=True),
         Column(name="first_missing", type=pa.int64(), doc="First missing number."),
         Column(name="last_missing", type=pa.int64(), doc="Last missing number, included."),
         Column(name="missing_from", type=INSTANT, doc="Start of the silence, of a calendar gap."),

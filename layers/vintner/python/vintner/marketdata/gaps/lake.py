@@ -37,7 +37,6 @@ _BEFORE: Final = timedelta(days=2)
 _AFTER: Final = timedelta(days=1)
 _HOURS: Final = timedelta(hours=2)
 _DAYS: Final = timedelta(days=4)
-_WHOLE_DELIVERY: Final = -1
 
 
 def known_gaps(lake: Lake, *, since: datetime | None = None, known_at: datetime | None = None) -> dict[str, Gap]:
@@ -115,9 +114,6 @@ class LakeTrades:
             return Evidence(halts=list(self._halts(gap.instrument)))
         around = [at_least(ARRIVED_AT, gap.opened_at - _BEFORE), at_most(ARRIVED_AT, gap.opened_at + _AFTER)]
         table = self._lake.load(QUARANTINE)
-        if gap.kind is GapKind.LANE:
-            whole = every([*around, equal("position", _WHOLE_DELIVERY)])
-            return Evidence(refused_deliveries=table.scan(row_filter=whole).count())
         mine = every([*around, equal("entity", "/".join(venue_and_symbol(gap.instrument)))])
         payloads = table.scan(row_filter=mine, selected_fields=("payload",)).to_arrow()["payload"].to_pylist()
         ids = (_trade_id(payload) for payload in payloads)

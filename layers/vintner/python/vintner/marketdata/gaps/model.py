@@ -3,7 +3,6 @@
 A gap is something that should have come and did not:
 
 * of kind *sequence*: trade ids of an instrument whose venue numbers its trades without holes;
-* of kind *lane*: sequence numbers of a producer in one of its lanes;
 * of kind *calendar*: time within a session in which an instrument that trades regularly had no trade.
 
 It is a fact like any other. What it is about is when it opened; each change of its state is a new revision, known at
@@ -31,7 +30,6 @@ class GapKind(StrEnum):
     """Of what something is missing."""
 
     SEQUENCE = "sequence"  # trade ids of an instrument
-    LANE = "lane"  # sequence numbers of a producer in a lane
     CALENDAR = "calendar"  # trades of an instrument, for a time, within a session
 
 
@@ -74,7 +72,7 @@ class Gap:
     kind
         Of what something is missing.
     instrument
-        ``SYMBOL@venue``; of kind lane the producer and its lane, ``producer#lane``.
+        ``SYMBOL@venue``.
     first_missing, last_missing
         First and last number that is missing, both included; null of kind calendar.
     missing_from, missing_to
@@ -175,14 +173,17 @@ def gap_id(kind: GapKind, instrument: str, *what: object) -> str:
 
 def sequence_gap(instrument: str, numbers: Range, *, opened_at: datetime, known_at: datetime, **values: Any) -> Gap:
     """Return a gap of trade ids."""
-    return _numbered(GapKind.SEQUENCE, instrument, numbers, opened_at, known_at, values)
-
-
-def lane_gap(
-    producer: str, lane: int, numbers: Range, *, opened_at: datetime, known_at: datetime, **values: Any
-) -> Gap:
-    """Return a gap of sequence numbers of a producer's lane."""
-    return _numbered(GapKind.LANE, f"{producer}#{lane}", numbers, opened_at, known_at, values)
+    first, last = numbers
+    return Gap(
+        gap_id=gap_id(GapKind.SEQUENCE, instrument, first, last),
+        kind=GapKind.SEQUENCE,
+        instrument=instrument,
+        opened_at=opened_at,
+        known_at=known_at,
+        first_missing=first,
+        last_missing=last,
+        **({"missing_rows": last - first + 1} | values),
+    )
 
 
 def calendar_gap(
@@ -210,22 +211,6 @@ def newest(gaps: Iterable[Gap]) -> dict[str, Gap]:
         found.pop(gap.gap_id, None)
         found[gap.gap_id] = gap
     return dict(sorted(found.items(), key=lambda item: (item[1].opened_at, item[0])))
-
-
-def _numbered(
-    kind: GapKind, instrument: str, numbers: Range, opened_at: datetime, known_at: datetime, values: dict[str, Any]
-) -> Gap:
-    first, last = numbers
-    return Gap(
-        gap_id=gap_id(kind, instrument, first, last),
-        kind=kind,
-        instrument=instrument,
-        opened_at=opened_at,
-        known_at=known_at,
-        first_missing=first,
-        last_missing=last,
-        **({"missing_rows": last - first + 1} | values),
-    )
 
 
 def _plain(value: Any) -> Any:

@@ -27,11 +27,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vintner.marketdata.gaps.causes import Evidence, cause_of
-from vintner.marketdata.gaps.model import Cause, Gap, GapKind, GapState
+from vintner.marketdata.gaps.model import Gap, GapKind, GapState
 from vintner.marketdata.gaps.ranges import Range, missing, of_numbers, pieces, size, without
 from vintner.marketdata.gaps.silent import repair_silence
 from vintner.marketdata.gaps.sources import SecondarySource, each_once
-from vintner.marketdata.gaps.workshop import Workshop, close, explain, give_up, repairs_among
+from vintner.marketdata.gaps.workshop import Workshop, close, give_up, repairs_among
 
 PATIENT_LOOKS: Final = 3
 """Looks at a gap the engine says is filled, before the lake's lander is no longer waited for."""
@@ -51,7 +51,7 @@ def repair(gap: Gap, shop: Workshop) -> Gap:
     attempt = shop.claims.take(gap, now=shop.clock(), lease=shop.limits.lease)
     if attempt is None:
         return gap
-    repairs = {GapKind.SEQUENCE: _repair_numbers, GapKind.CALENDAR: repair_silence, GapKind.LANE: _explain_lane}
+    repairs = {GapKind.SEQUENCE: _repair_numbers, GapKind.CALENDAR: repair_silence}
     done = repairs[gap.kind](gap, attempt, shop)
     shop.claims.release(gap, attempt, due=shop.limits.next_look(attempt, shop.clock()))
     return done
@@ -101,17 +101,6 @@ def _told(gap: Gap, wanted: list[Range], said: list[str], shop: Workshop) -> Gap
 
 def _why(gap: Gap) -> str:
     return gap.reason or "what was published has not come to the lake"
-
-
-def _explain_lane(gap: Gap, attempt: int, shop: Workshop) -> Gap:
-    """Numbers of a producer cannot be fetched anywhere: what they carried is missing by trade id too, or refused."""
-    cause = cause_of(gap, shop.held.evidence(gap))
-    if cause is Cause.REFUSED_RECORDS:
-        return explain(gap, cause, attempt, "deliveries of the stream are in quarantine; re-drive them", shop)
-    if attempt > shop.limits.attempts:
-        reason = "a producer's numbers can be had from itself alone; trades it lost are gaps of kind sequence"
-        return give_up(gap, attempt, reason, shop)
-    return gap
 
 
 def _with_producers(evidence: Evidence, around: pa.Table, numbers: Range) -> Evidence:
