@@ -15,7 +15,7 @@ from typing import Final
 
 from pyiceberg.catalog import Catalog
 
-from vintner.aws import dead_letters_commands, gap_commands, replay_commands
+from vintner.aws import bars_commands, dead_letters_commands, gap_commands, replay_commands, state_commands
 from vintner.aws.catalog import open_catalog
 from vintner.aws.lake_commands import COMMANDS as LAKE_COMMANDS
 from vintner.aws.lake_commands import OPTIONS, Rows, aligned
@@ -80,7 +80,8 @@ COMMANDS: Final[Mapping[str, tuple[Callable[[Settings], Rows], str]]] = {
 }
 """Commands without options; those of the lake are in :mod:`vintner.aws.lake_commands`."""
 
-GROUPS: Final = {one.NAME: one for one in (dead_letters_commands, gap_commands, replay_commands)}
+_GROUPS: Final = (bars_commands, dead_letters_commands, gap_commands, replay_commands, state_commands)
+GROUPS: Final = {one.NAME: one for one in _GROUPS}
 """Modules with commands and options of their own."""
 
 

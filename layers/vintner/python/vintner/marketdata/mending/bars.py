@@ -26,6 +26,7 @@ _OPEN_CLOSE, _HIGH_LOW, _VOLUME = 1, 2, 4
 _AMOUNT: Final = pa.decimal128(38, 8)
 _NOTIONAL: Final = pa.decimal128(38, 16)
 _KEY: Final = ["instrument", "interval", EVENT_TIME, "starts_at"]
+_GATHERED: Final = ("instrument", LANE, "known", "priced", "range", "volume", "notional", "trades", "bought", "sold")
 _MOST: Final = 2**62
 
 
@@ -53,7 +54,7 @@ def bars_of(trades: pa.Table, sessions: SessionTable) -> pa.Table:
     0
     """
     rows = _counted(_each_once(trades))
-    parts = [_grouped(placed) for placed in _placed(rows, sessions)]
+    parts = [_grouped(placed, rows) for placed in _placed(rows, sessions)]
     schema = pa.schema([*schema_of(Bar), pa.field(LANE, pa.int32())])
     return pa.concat_tables([schema.empty_table(), *(part.select(schema.names).cast(schema) for part in parts)])
 
@@ -73,17 +74,18 @@ def _counted(rows: pa.Table) -> pa.Table:
     nothing, size = pa.scalar(0, _AMOUNT), rows["size"].cast(_AMOUNT)
     volume = pc.if_else(counted, size, nothing)
     worth = pc.multiply(rows["price"], rows["size"]).cast(_NOTIONAL)
-    at, price = rows[EVENT_TIME], rows["price"]
+    price = rows["price"]
     columns = {
         "instrument": rows["instrument"],
         LANE: rows[LANE],
-        "at": at.cast(pa.int64()),
+        "at": rows[EVENT_TIME].cast(pa.int64()),
         "calendar": rows["calendar"],
         "is_close": rows["is_close"],
         "known": rows[KNOWLEDGE_TIME],
-        "price": pc.if_else(priced, price, pa.scalar(None, price.type)),
-        "priced_at": pc.if_else(priced, at, pa.scalar(None, INSTANT)),
-        "priced_id": pc.if_else(priced, rows["trade_id"], pa.scalar(None, pa.int64())),
+        "price": price,
+        "trade_id": rows["trade_id"],
+        EVENT_TIME: rows[EVENT_TIME],
+        "priced": pc.if_else(priced, pa.arange(0, rows.num_rows), pa.scalar(None, pa.int64())),
         "range": pc.if_else(ranged, price, pa.scalar(None, price.type)),
         "volume": volume,
         "notional": pc.if_else(counted, worth, pa.scalar(0, _NOTIONAL)),
@@ -107,7 +109,7 @@ def _placed(rows: pa.Table, sessions: SessionTable) -> Iterator[pa.Table]:
                 ends = pc.min_element_wise(pc.add(start, width), pa.scalar(closes, pa.int64()))
                 named = pa.repeat(interval, some.num_rows)
                 bounds = {"interval": named, EVENT_TIME: ends.cast(INSTANT), "starts_at": start.cast(INSTANT)}
-                yield pa.table({name: some[name] for name in some.column_names} | bounds)
+                yield pa.table({name: some[name] for name in _GATHERED} | bounds)
 
 
 def _sessions_of(rows: pa.Table, sessions: SessionTable, calendar: int) -> Iterator[tuple[pa.Table, int, int]]:
@@ -130,28 +132,27 @@ def _sessions_of(rows: pa.Table, sessions: SessionTable, calendar: int) -> Itera
             yield some, start, end
 
 
-def _grouped(rows: pa.Table) -> pa.Table:
-    """Return one bar of the trades of each interval; the rows are in order of time and id."""
+def _grouped(placed: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return one bar of the trades of each interval; ``rows`` are all trades, in order of time and id."""
     asked: Mapping[str, tuple[str, str]] = {
         KNOWLEDGE_TIME: ("known", "max"),
-        "open": ("price", "first"),
         "high": ("range", "max"),
         "low": ("range", "min"),
-        "close": ("price", "last"),
         "volume": ("volume", "sum"),
         "notional": ("notional", "sum"),
         "trades": ("trades", "sum"),
         "buy_volume": ("bought", "sum"),
         "sell_volume": ("sold", "sum"),
-        "first_at": ("priced_at", "first"),
-        "first_id": ("priced_id", "first"),
-        "last_at": ("priced_at", "last"),
-        "last_id": ("priced_id", "last"),
-        LANE: (LANE, "last"),
+        LANE: (LANE, "max"),
+        "first": ("priced", "min"),
+        "last": ("priced", "max"),
     }
-    made = rows.group_by(_KEY, use_threads=False).aggregate(list(asked.values()))
+    made = placed.group_by(_KEY, use_threads=False).aggregate(list(asked.values()))
     columns: dict[str, Any] = {name: made[name] for name in _KEY}
     columns |= {name: made[f"{column}_{how}"] for name, (column, how) in asked.items()}
+    for end, price in (("first", "open"), ("last", "close")):
+        trades = rows.select(["price", EVENT_TIME, "trade_id"]).take(columns.pop(end))
+        columns |= {price: trades["price"], f"{end}_at": trades[EVENT_TIME], f"{end}_id": trades["trade_id"]}
     return pa.table(columns | {"partial": pa.repeat(pa.scalar(value=False), made.num_rows)})
 
 

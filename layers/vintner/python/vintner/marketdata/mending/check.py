@@ -86,12 +86,10 @@ def check_bars(trades: pa.Table, held: pa.Table, sessions: SessionTable, *, day:
         Every version the lake holds of bars that end then.
     """
     settled = pa.scalar(now - SETTLED_AFTER, INSTANT)
-    later = pc.max_element_wise(trades[KNOWLEDGE_TIME], trades[INGESTED_AT])
-    stirred = trades.filter(pc.greater(later, settled))
+    stirred = trades.filter(_since(trades, settled))
     ends = _ends_on(bars_of(trades, sessions), day)
     last = newest(held, BAR_KEY)
-    told_of_late = last.filter(pc.greater(pc.max_element_wise(last[KNOWLEDGE_TIME], last[INGESTED_AT]), settled))
-    touched = [_ends_on(bars_of(stirred, sessions), day), told_of_late]
+    touched = [_ends_on(bars_of(stirred, sessions), day), last.filter(_since(last, settled))]
     calm = pc.less_equal(ends[EVENT_TIME], settled)
     for some in touched:
         calm = pc.and_(calm, pc.is_null(matched(ends, newest(some, BAR_KEY), BAR_KEY)[EVENT_TIME]))
@@ -107,6 +105,11 @@ def check_bars(trades: pa.Table, held: pa.Table, sessions: SessionTable, *, day:
         unfounded=unfounded,
         unsettled=ends.num_rows - judged.num_rows,
     )
+
+
+def _since(rows: pa.Table, instant: pa.Scalar) -> pa.ChunkedArray:
+    """Return which rows became known, or came to the lake, after an instant (bool)."""
+    return pc.or_(pc.greater(rows[KNOWLEDGE_TIME], instant), pc.greater(rows[INGESTED_AT], instant))
 
 
 def _ends_on(bars: pa.Table, day: datetime) -> pa.Table:
