@@ -48,7 +48,7 @@ status: env ## Say whether the ground runs, and where
 	@$(RUN) -m local status
 
 .PHONY: register
-register: env ## Bring tables and online store back from the lake's files, after the ground was killed
+register: env ## Bring tables, online store, ledger and processors' state back from the lake, after the ground was killed
 	@$(RUN) -m local register
 
 .PHONY: deploy

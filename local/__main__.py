@@ -91,9 +91,9 @@ def env(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def register(arguments: argparse.Namespace, console: Console) -> int:
-    """Bring tables and online store back from the lake's files, after the ground was killed."""
+    """Bring tables, online store, ledger and processors' state back from the lake, after the ground was killed."""
     ground = _running_ground(arguments)
-    with console.step("registering the tables from their metadata, rebuilding the online store") as on_event:
+    with console.step("registering the tables from their metadata, rebuilding what is kept beside them") as on_event:
         lines = repair(ground, on_event)
     console.result({"output": lines})
     return 0

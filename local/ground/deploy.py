@@ -34,6 +34,15 @@ from local.ground.ground import Ground
 CDK: Final = PROJECT / "node_modules" / ".bin" / "cdk"
 LAPTOP: Final = "laptop"
 
+_REPAIRS: Final = (
+    ("Registering the tables", "register-tables"),
+    ("Rebuilding the online store", "rebuild-online"),
+    ("Rebuilding the ledger", "rebuild-ledger"),
+    *(
+        (f"Rebuilding the state of {processor}", "rebuild-state", processor)
+        for processor in ("trades_processor", "quotes_processor", "features_processor")
+    ),
+)
 _TOOLKIT_STACK: Final = "CDKToolkit"
 _QUIET: Final = {
     "CDK_DISABLE_CLI_TELEMETRY": "true",
@@ -129,22 +138,19 @@ def migrate(found: Deployment, variables: Mapping[str, str], on_event: OnEvent) 
 
 
 def repair(ground: Ground, on_event: OnEvent = lambda _: None) -> list[str]:
-    """Make catalog, online store and ledger agree with the lake again; return what the library's commands printed.
+    """Make what is kept beside the lake agree with it again; return what the library's commands printed.
 
     Needed after the ground was killed: objects are on disk at once, everything else as of the last checkpoint. Tables
-    are registered from their newest metadata; from them the online store is rebuilt and the ids of orders and fills are
-    claimed. Nothing may be streaming meanwhile.
+    are registered from their newest metadata; from them the online store is rebuilt, the ids of orders and fills are
+    claimed, and the processors get their state: the claims on it are older than the snapshots they point to, which
+    may be gone. Nothing may be streaming meanwhile.
     """
     target = _target(ground, LAPTOP)
     found = _deployment(ground, target)
     printed: list[str] = []
-    for step, words in (
-        ("Registering the tables", "register-tables"),
-        ("Rebuilding the online store", "rebuild-online"),
-        ("Rebuilding the ledger", "rebuild-ledger"),
-    ):
+    for step, *words in _REPAIRS:
         on_event(step.lower())
-        printed += _library_command(step, [words], found, target.variables, on_event)
+        printed += _library_command(step, words, found, target.variables, on_event)
     ground.checkpoint()
     return printed
 
