@@ -98,7 +98,7 @@ def test_a_recomputation_that_differs_is_told() -> None:
 
 
 def test_latency_is_measured_with_snapshots_among_the_batches() -> None:
-    found = stream_latency.measure(options(symbols=120, batches=30, single_batches=25, warm_seconds=60))
+    found = stream_latency.measure(options(symbols=120, batches=30, single_batches=210, warm_seconds=60))
     assert [finding.target for finding in found.findings if finding.target] == ["at most 20"] * 2
     assert any("wrote a snapshot" in finding.what for finding in found.findings)
 
