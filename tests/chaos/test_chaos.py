@@ -19,7 +19,7 @@ MILLION = Size(seconds=300, crypto=100, exchange=20, per_second=3_360)
 SMALL = Size(seconds=90, crypto=9, exchange=5, per_second=60)
 
 
-@pytest.fixture(scope="module", params=["a million", "rough", "small 1", "small 2", "small 3"])
+@pytest.fixture(scope="module", params=["a million", "rough", "small 1"])
 def chaos(request: pytest.FixtureRequest) -> Chaos:
     """A run that has come to rest; the rough one fails ten times as often."""
     if request.param == "a million":
