@@ -150,6 +150,12 @@ def test_each_lane_by_itself_derives_what_it_does_among_others(deliveries: list[
     assert told(apart) == whole
 
 
+def test_lanes_of_a_stream_made_anew_number_anew() -> None:
+    one = LanePipeline(SIGNALS, Sums(), name="sums", life="1767571200").feed([delivery(1, sent(1, "a/1", 0, 2))])
+    other = LanePipeline(SIGNALS, Sums(), name="sums", life="1767657600").feed([delivery(1, sent(1, "a/1", 0, 2))])
+    assert [batch.producer for _, batch in (*one.batches, *other.batches)] == ["sums/1767571200", "sums/1767657600"]
+
+
 def test_heartbeats_are_passed_on_and_never_ahead_of_their_arrival() -> None:
     nothing = pa.RecordBatch.from_pylist([], schema=schema_of(Signal))
     ahead = Batch(kind=Signal, producer="a/1", lane=4, first=0, sent_at=T0 + timedelta(days=9), rows=nothing)

@@ -185,7 +185,9 @@ class Processor:
             name=self._name,
             stream=self._stream,
             stream_name=stream,
-            pipeline=lambda: LanePipeline(self._stream, self._work(settings), name=self._name, beat_to=self._beat_to),
+            pipeline=lambda: LanePipeline(
+                self._stream, self._work(settings), name=self._name, beat_to=self._beat_to, life=shards.life
+            ),
             claims=DynamoClaims(settings.positions_table, consumer=self._name, stream=stream, life=shards.life),
             snapshots=S3Snapshots(settings.state_bucket, f"snapshots/{self._name}/{stream}/{shards.life}"),
             shards=shards,

@@ -135,9 +135,15 @@ class LanePipeline:
         Name of the producer that derived batches carry.
     beat_to
         Streams that heartbeats are passed on to.
+    life
+        Name of the life in which a lane begins that nothing is known of. Their numbers begin with it: a stream that is
+        made anew has to have another.
     """
 
-    def __init__(self, stream: Stream, work: Work, *, name: str, beat_to: Iterable[Stream] = ()) -> None:
+    def __init__(
+        self, stream: Stream, work: Work, *, name: str, beat_to: Iterable[Stream] = (), life: str = "0"
+    ) -> None:
+        self._life = life
         self._stream = stream
         self._work = work
         self._name = name
@@ -153,7 +159,7 @@ class LanePipeline:
             batch = self._unpacked(delivery, counts)
             if batch is None:
                 continue
-            lane = self._lanes.setdefault(batch.lane, _Lane())
+            lane = self._lanes.setdefault(batch.lane, _Lane(life=self._life))
             lane.last = delivery.sequence if lane.last is None else max(lane.last, delivery.sequence)
             fresh = self._seen.admit(batch.producer, batch.lane, batch.first, batch.rows.num_rows)
             counts["seen before"] += batch.rows.num_rows - sum(map(len, fresh))
