@@ -12,7 +12,7 @@ settings.register_profile("vintner", deadline=None, suppress_health_check=[Healt
 settings.load_profile("vintner")
 
 # Folders whose tests share something that is expensive to make; each runs on one worker from start to end.
-_ONE_WORKER = ("e2e", "infra")
+_ONE_WORKER = ("chaos", "e2e", "infra")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
