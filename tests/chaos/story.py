@@ -24,6 +24,8 @@ START = datetime(2026, 1, 5, 20, 57, tzinfo=UTC)
 """A Monday; New York closes at 21:00."""
 EARLIER_DAY = datetime(2026, 1, 2, 20, 55, tzinfo=UTC)
 FIRST_ID = 10_000
+JUMP = timedelta(hours=1)
+"""How far a clock runs ahead for a while."""
 
 CRYPTO, EXCHANGE = "binance-spot", "XNAS"
 
@@ -143,7 +145,7 @@ class Story:
         """The second feed's clock is an hour ahead for a while."""
         for row in made.second:
             self.refused["receive clock ahead"] += 1
-            made.second[made.second.index(row)] = (*row[:4], row[4] + timedelta(hours=1), *row[5:])
+            made.second[made.second.index(row)] = (*row[:4], row[4] + JUMP, *row[5:])
 
     def _reorder(self, rows: list[Row]) -> None:
         for _ in range(len(rows) // 20):

@@ -280,15 +280,22 @@ from bars cross join intervals group by all
 """
 
 
+KILLS = 3
+
+
 @contextmanager
 def killing(folder: Path, functions: Iterable[str], seed: int) -> Iterator[Counter[str]]:
-    """Kill a worker of these functions every now and then, at random; count them by function."""
+    """Kill workers of these functions every now and then, at random, each function's :data:`KILLS` times; count them.
+
+    No more often: on a busy machine a worker takes longer to begin than the next kill would let it live.
+    """
     done, killed, dice = threading.Event(), Counter[str](), Random(seed)  # noqa: S311 - when to kill is no secret
     names = list(functions)
 
     def hunt() -> None:
         while not done.wait(dice.uniform(0.1, 0.9)):
-            live = [(name, pid) for name in names for pid in find_workers(folder, f"{name}-")]
+            due = [name for name in names if killed[name] < KILLS]
+            live = [(name, pid) for name in due for pid in find_workers(folder, f"{name}-")]
             if live:
                 # Those that were killed least are next, so that none gets away.
                 name, pid = min(live, key=lambda one: (killed[one[0]], dice.random()))
