@@ -9,32 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 import pyarrow as pa
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.logging import correlation_paths
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BeforeValidator, Field, model_validator
 
 from vintner.aws.api import (
-    JSON,
-    PROBLEM_JSON,
     Entity,
     Instant,
     Operation,
     Parameters,
     Revision,
     Revisions,
+    answered,
+    api_handler,
     broken_rule,
     cell,
     from_body,
     from_query,
-    is_fault,
-    json_body,
-    problem_document,
     table_document,
 )
 from vintner.aws.catalog import open_catalog
@@ -59,9 +52,6 @@ MAX_SPINE_ROWS: Final = 10_000
 MAX_ONLINE_ENTITIES: Final = 100
 """Most entities one online request may name."""
 
-logger = Logger()
-tracer = Tracer()
-metrics = Metrics()
 app = APIGatewayHttpResolver()
 
 
@@ -162,7 +152,7 @@ def online(view: str) -> Response[str]:
     found = online_features(declared, query.entity, store(), now=now)
     columns = ["entity", *(feature.name for feature in declared.features)]
     rows = [[entity, *map(cell, row.values())] for entity, row in zip(query.entity, found, strict=True)]
-    return _answer({"view": view, "time": cell(now), "columns": columns, "rows": rows})
+    return answered({"view": view, "time": cell(now), "columns": columns, "rows": rows})
 
 
 @app.post("/v1/features/<view>/as-of")
@@ -171,7 +161,7 @@ def as_of(view: str) -> Response[str]:
     body = from_body(AsOfBody, app.current_event.decoded_body)
     lake = reader_at(body.revisions)
     table = feature_table(find_view(view), body.spine, lake, known_at=body.known_at, system_at=body.system_at)
-    return _answer(table_document(table))
+    return answered(table_document(table))
 
 
 @app.get("/v1/datasets/<dataset>/vintage")
@@ -187,7 +177,7 @@ def vintage(dataset: str) -> Response[str]:
         start=query.start,
         end=query.end,
     )
-    return _answer(table_document(table))
+    return answered(table_document(table))
 
 
 @app.get("/v1/datasets/<dataset>/history")
@@ -202,37 +192,16 @@ def history(dataset: str) -> Response[str]:
         known_at=query.known_at,
         system_at=query.system_at,
     )
-    return _answer(table_document(table))
+    return answered(table_document(table))
 
 
 @app.get("/v1/health")
 def health() -> Response[str]:
     """Answer that the API is there and configured."""
-    return _answer({"status": "ok", "environment": settings().environment})
+    return answered({"status": "ok", "environment": settings().environment})
 
 
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # Powertools leaves it without types
-def problem(error: Exception) -> Response[str]:
-    """Answer with the problem document of any error."""
-    if is_fault(error):
-        logger.exception("The request failed")
-    document = problem_document(error, instance=app.current_event.request_context.request_id)
-    return Response(status_code=document["status"], content_type=PROBLEM_JSON, body=json_body(document))
-
-
-@metrics.log_metrics(capture_cold_start_metric=True)
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of the HTTP API (payload format 2.0)."""
-    answer: dict[str, Any] = app.resolve(event, context)
-    outcome = {4: "Problems", 5: "Faults"}.get(answer["statusCode"] // 100, "Answers")
-    metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
-    return answer
-
-
-def _answer(document: dict[str, Any]) -> Response[str]:
-    return Response(status_code=200, content_type=JSON, body=json_body(document))
+handler = api_handler(app)
 
 
 _CELLS: Final = {

@@ -9,20 +9,19 @@ It needs
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
-from vintner.aws.api import JSON, PROBLEM_JSON, Operation, is_fault, json_body, openapi_document, problem_document
+from vintner.aws.api import JSON, PROBLEM_JSON, Operation, api_handler, json_body, openapi_document, problem_document
 from vintner.aws.ingress.errors import StreamAwayError, StreamBusyError, UnreadableBodyError
 from vintner.aws.ingress.http import MOST_RECORDS, NDJSON, WIRE, HttpIngest, Outcome
 from vintner.aws.settings import Variables
@@ -32,8 +31,6 @@ MOST_TOLD: Final = 1_000
 """Refused records an answer tells one by one; it always tells how many there are."""
 RETRY_AFTER_SECONDS: Final = 2
 
-logger = Logger()
-tracer = Tracer()
 metrics = Metrics()
 app = APIGatewayHttpResolver()
 
@@ -69,26 +66,12 @@ def post_records(stream: str) -> Response[str]:
     return _answer(outcome, request)
 
 
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # Powertools leaves it without types
-def problem(error: Exception) -> Response[str]:
-    """Answer with the problem document of any error."""
-    if is_fault(error):
-        logger.exception("The request failed")
-    document = problem_document(error, instance=app.current_event.request_context.request_id)
+def _retry_later(error: Exception) -> Mapping[str, str]:
     later = isinstance(error, StreamBusyError | StreamAwayError)
-    headers: dict[str, str | list[str]] = {"Retry-After": str(RETRY_AFTER_SECONDS)} if later else {}
-    return Response(document["status"], content_type=PROBLEM_JSON, body=json_body(document), headers=headers)
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if later else {}
 
 
-@metrics.log_metrics(capture_cold_start_metric=True)
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of the HTTP API (payload format 2.0)."""
-    answer: dict[str, Any] = app.resolve(event, context)
-    outcome = {4: "Problems", 5: "Faults"}.get(answer["statusCode"] // 100, "Answers")
-    metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
-    return answer
+handler = api_handler(app, metrics, headers=_retry_later)
 
 
 def _answer(outcome: Outcome, request: str) -> Response[str]:

@@ -17,26 +17,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.logging import correlation_paths
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field, model_validator
 
 from vintner.aws.api import (
-    JSON,
-    PROBLEM_JSON,
     Operation,
     Parameters,
+    answered,
+    api_handler,
     broken_rule,
     from_body,
     from_query,
-    is_fault,
-    json_body,
-    problem_document,
 )
 from vintner.aws.dead_letters import DeadLettersSettings, function_name, open_store
 from vintner.aws.dead_letters_sources import object_reader
@@ -56,9 +49,6 @@ from vintner.messaging.deadletters import (
 MOST: Final = 100
 """Most letters one answer holds, or one request asks for."""
 
-logger = Logger()
-tracer = Tracer()
-metrics = Metrics()
 app = APIGatewayHttpResolver()
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
@@ -161,7 +151,7 @@ def list_letters() -> Response[str]:
     """Answer with a page of letters."""
     query = from_query(ListQuery, app.current_event)
     page = store().page(query.wanted, limit=query.limit, after=query.next)
-    return _answer({"letters": [shown(one) for one in page.letters], "next": page.next})
+    return answered({"letters": [shown(one) for one in page.letters], "next": page.next})
 
 
 @app.get("/v1/dead-letters/<letter>")
@@ -170,7 +160,7 @@ def show_letter(letter: str) -> Response[str]:
     found = store().get(letter)
     failed = preview(found, store().payload(letter), objects())
     steps = [shown_step(step) for step in store().history(letter)]
-    return _answer({"letter": shown(found), "payload": failed, "history": steps})
+    return answered({"letter": shown(found), "payload": failed, "history": steps})
 
 
 @app.post("/v1/dead-letters/<letter>/redrive")
@@ -179,7 +169,7 @@ def redrive_letter(letter: str) -> Response[str]:
     body = from_body(RedriveBody, app.current_event.decoded_body)
     asked = Desk(store(), clock=clock).ask(letter, who=_caller(), why=body.reason)
     call_processor([asked.id])
-    return _answer({"letter": shown(asked)})
+    return answered({"letter": shown(asked)})
 
 
 @app.post("/v1/dead-letters/redrive")
@@ -190,44 +180,23 @@ def redrive_letters() -> Response[str]:
     found = desk.ask_all(body.wanted, limit=body.limit, who=_caller(), why=body.reason, dry_run=body.dry_run)
     if not body.dry_run:
         call_processor([one.id for one in found])
-    return _answer({"dry_run": body.dry_run, "letters": [shown(one) for one in found]})
+    return answered({"dry_run": body.dry_run, "letters": [shown(one) for one in found]})
 
 
 @app.post("/v1/dead-letters/<letter>/discard")
 def discard_letter(letter: str) -> Response[str]:
     """Give a letter up."""
     body = from_body(DiscardBody, app.current_event.decoded_body)
-    return _answer({"letter": shown(Desk(store(), clock=clock).discard(letter, who=_caller(), why=body.reason))})
+    return answered({"letter": shown(Desk(store(), clock=clock).discard(letter, who=_caller(), why=body.reason))})
 
 
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # Powertools leaves it without types
-def problem(error: Exception) -> Response[str]:
-    """Answer with the problem document of any error."""
-    if is_fault(error):
-        logger.exception("The request failed")
-    document = problem_document(error, instance=app.current_event.request_context.request_id)
-    return Response(status_code=document["status"], content_type=PROBLEM_JSON, body=json_body(document))
-
-
-@metrics.log_metrics(capture_cold_start_metric=True)
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP, clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of the HTTP API (payload format 2.0)."""
-    answer: dict[str, Any] = app.resolve(event, context)
-    outcome = {4: "Problems", 5: "Faults"}.get(answer["statusCode"] // 100, "Answers")
-    metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
-    return answer
+handler = api_handler(app)
 
 
 def _caller() -> str:
     """Return who calls, for the history: the request is signed, so the gateway knows."""
     iam = app.current_event.request_context.authorizer.iam
     return f"api: {(iam.user_arn if iam else None) or 'unsigned'}"
-
-
-def _answer(document: dict[str, Any]) -> Response[str]:
-    return Response(status_code=200, content_type=JSON, body=json_body(document))
 
 
 _LETTER: Final = {

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from vintner.messaging.kinesis import Delivery
 from vintner.messaging.records import FeatureValue, Signal, as_batch, as_records, schema_of
+from vintner.messaging.sequence import MOST_HOLES
 from vintner.messaging.stateful import (
     Derived,
     DerivedRows,
@@ -171,6 +172,13 @@ def test_counts_say_what_became_of_everything() -> None:
     assert dict(derived.counts) == {"rows": 3, "seen before": 3, "checksum": 1, "malformed bytes": 1}
     nowhere = replace(Batch(kind=Signal, producer="a/1", lane=64, first=0, sent_at=T0, rows=as_batch([], Signal)))
     assert pipeline().feed([delivery(9, pack(nowhere))]).counts == {"unknown lane": 1}
+
+
+def test_numbers_that_never_came_are_given_up_in_the_end_and_counted() -> None:
+    running = pipeline()
+    derived = running.feed([delivery(n, sent(1, "a/1", 2 * n, 1)) for n in range(1, MOST_HOLES + 12)])
+    assert derived.counts["numbers given up"] > 0
+    assert running.feed([delivery(9_000, sent(1, "a/1", 0, 0))]).counts == {"rows": 1}, "they are told once"
 
 
 def test_what_was_left_out_is_looked_for_from_its_lane_s_last_delivery_on() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vintner.messaging.budget import Budget, BudgetLimits, Taken, answer, give_back, resident_bytes
+from vintner.messaging.budget import Budget, BudgetLimits, resident_bytes
 from vintner.messaging.errors import BatchNotFinishedError
 from vintner.messaging.kinesis import Delivery
 
@@ -29,50 +29,39 @@ def budget(memory: int, *, used: int = 0, left_ms: int = 1000, expansion: int = 
     return Budget(limits, remaining_ms=lambda: left_ms, used_bytes=lambda: used)
 
 
-@given(sizes=SIZES, memory=st.integers(0, 200), used=st.integers(0, 100), left_ms=st.sampled_from([50, 100, 101]))
-def test_what_is_taken_is_the_longest_prefix_that_fits(sizes: list[int], memory: int, used: int, left_ms: int) -> None:
-    deliveries = batch(sizes)
-    found = budget(memory, used=used, left_ms=left_ms, expansion=2).take(deliveries)
-    fits = [n for n in range(1, len(sizes) + 1) if left_ms > 100 and used + 2 * sum(sizes[:n]) <= memory - 10]
-    longest = next((n - 1 for n in range(2, len(sizes) + 1) if n not in fits), len(sizes))
-    assert found.taken == tuple(deliveries[:longest])
-    assert found.taken + found.left == tuple(deliveries)
-    assert found.taken or not deliveries
-
-
 @given(sizes=SIZES, size=st.integers(1, 60))
 def test_parts_are_the_batch_in_order(sizes: list[int], size: int) -> None:
     parts = list(budget(10_000).parts(batch(sizes), size))
-    assert [one for part in parts for one in part.taken] == batch(sizes)
-    assert all(sum(len(one.data) for one in part.taken) <= size or len(part.taken) == 1 for part in parts)
-    assert not parts or parts[-1].left == ()
+    assert [one for part in parts for one in part] == batch(sizes)
+    assert all(sum(len(one.data) for one in part) <= size or len(part) == 1 for part in parts)
+
+
+@given(sizes=SIZES, memory=st.integers(0, 200), used=st.integers(0, 100), left_ms=st.sampled_from([50, 100, 101]))
+def test_only_what_fits_is_taken_after_the_first(sizes: list[int], memory: int, used: int, left_ms: int) -> None:
+    """With parts of one delivery each."""
+    deliveries = batch([size + 1 for size in sizes])
+    taken: list[list[Delivery]] = []
+    fits = [left_ms > 100 and used + 2 * (size + 1) <= memory - 10 for size in sizes]
+    count = next((n for n in range(1, len(sizes)) if not fits[n]), len(sizes))
+    parts = budget(memory, used=used, left_ms=left_ms, expansion=2).parts(deliveries, 1)
+    if count < len(sizes):
+        with pytest.raises(BatchNotFinishedError, match=f"{len(sizes) - count} of {len(sizes)}"):
+            taken += parts
+    else:
+        taken += parts
+    assert [one for part in taken for one in part] == deliveries[:count]
 
 
 def test_memory_that_grows_between_parts_ends_them() -> None:
     used = [0]
     limits = BudgetLimits(memory_bytes=100, memory_reserve_bytes=0, time_reserve_ms=0, expansion=1)
     parts = Budget(limits, remaining_ms=lambda: 1, used_bytes=lambda: used[0]).parts(batch([30, 30, 30]), 30)
-    assert len(next(parts).taken) == 1
+    assert len(next(parts)) == 1
     used[0] = 60
-    assert len(next(parts).taken) == 1
+    assert len(next(parts)) == 1
     used[0] = 90
-    last = next(parts)
-    assert (last.taken, len(last.left)) == ((), 1)
-    assert list(parts) == []
-
-
-def test_what_is_left_is_given_back_from_its_first_delivery_on() -> None:
-    one, two, three = batch([1, 1, 1])
-    assert give_back([three, two]) == [{"itemIdentifier": str(10**30 + 1)}]
-    assert answer(Taken((one,), (two, three)).failures) == {"batchItemFailures": [{"itemIdentifier": f"{10**30 + 1}"}]}
-    assert answer(Taken((one, two, three), ()).failures) == answer() == {"batchItemFailures": []}
-
-
-def test_a_batch_that_is_not_finished_is_raised_for() -> None:
-    one, two = batch([1, 1])
-    Taken((one, two), ()).finish()
-    with pytest.raises(BatchNotFinishedError, match="1 of 2"):
-        Taken((one,), (two,)).finish()
+    with pytest.raises(BatchNotFinishedError, match="1 of 3"):
+        next(parts)
 
 
 def test_the_memory_in_use_is_told() -> None:

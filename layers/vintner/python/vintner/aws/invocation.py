@@ -31,6 +31,4 @@ def in_parts(event: Mapping[str, Any], context: LambdaContext, work: Callable[[l
         used_bytes=resident_bytes,
     )
     for part in budget.parts(deliveries(event), PART_BYTES):
-        if not part.taken:
-            part.finish()
-        yield work(list(part.taken))
+        yield work(part)

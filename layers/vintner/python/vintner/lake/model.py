@@ -133,10 +133,6 @@ class Dataset:
         """Arrow schema of the value columns alone."""
         return pa.schema([pa.field(c.name, c.type, nullable=True) for c in self.columns])
 
-    def can_answer(self, event_time: datetime, *, from_: datetime) -> bool:
-        """Return whether a fact of this event can be an answer at ``from_`` or later."""
-        return self.ttl is None or event_time >= from_ - self.ttl
-
     def can_answer_rows(self, rows: pa.Table, *, from_: datetime) -> pa.Table:
         """Return those rows whose facts can be an answer at ``from_`` or later."""
         if self.ttl is None:

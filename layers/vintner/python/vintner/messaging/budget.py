@@ -3,14 +3,12 @@
 A function has so much memory and so much time. Taking on more than fits ends the process, and with it the work on all
 it had taken; so it stops before that:
 
-1.  A delivery is taken while the memory in use, plus what the deliveries taken since and this one will unpack to, stays
-    below the limit, and while more than the reserve of time is left.
-2.  The first delivery is always taken: an invocation that takes nothing is called again with the same, for ever.
-3.  What is not taken is given back from the first such delivery on: order holds, and nothing is skipped.
-
-Giving back is said in the answer to Lambda (:attr:`Taken.failures`). Where the mapping does not read that answer, raise
-:meth:`Taken.finish` instead, after what was taken is committed: the whole batch comes again, and what is done already
-is recognised.
+1.  A batch is worked on in parts. The first is always taken: an invocation that takes nothing is called again with the
+    same, for ever.
+2.  A further part is taken while the memory in use, plus what the part will unpack to, stays below the limit, and while
+    more than the reserve of time is left.
+3.  Otherwise an error is raised, after what was taken is committed: the whole batch comes again, and what is done
+    already is recognised.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from vintner.messaging.errors import BatchNotFinishedError
 from vintner.messaging.kinesis import Delivery
@@ -87,80 +85,32 @@ class Budget:
         """Return whether more than the reserve of time is left."""
         return self._remaining_ms() > self._limits.time_reserve_ms
 
-    def take(self, deliveries: Sequence[Delivery]) -> Taken:
-        """Return which deliveries are worked on now, and which are given back.
+    def parts(self, deliveries: Sequence[Delivery], size: int) -> Iterator[list[Delivery]]:
+        """Yield a batch in parts of about so many bytes, each to be worked on before the next is asked for.
+
+        Before each part but the first, memory and time are looked at anew.
+
+        Raises
+        ------
+        BatchNotFinishedError
+            There is no room for the next part.
 
         Examples
         --------
         >>> from datetime import UTC, datetime
         >>> at = datetime(2026, 1, 5, tzinfo=UTC)
         >>> batch = [Delivery(stream="s", shard="0", sequence=n, data=bytes(MIB), arrived_at=at) for n in (5, 6, 7)]
-        >>> budget = Budget(BudgetLimits(memory_bytes=128 * MIB), remaining_ms=lambda: 9_000, used_bytes=lambda: 0)
-        >>> budget.take(batch).failures
-        [{'itemIdentifier': '7'}]
+        >>> budget = Budget(BudgetLimits(memory_bytes=512 * MIB), remaining_ms=lambda: 9_000, used_bytes=lambda: 0)
+        >>> [[one.sequence for one in part] for part in budget.parts(batch, 2 * MIB)]
+        [[5, 6], [7]]
         """
-        size = 0
-        for place, delivery in enumerate(deliveries):
-            size += len(delivery.data)
-            if place and not self.has_room(size):
-                return Taken(tuple(deliveries[:place]), tuple(deliveries[place:]))
-        return Taken(tuple(deliveries), ())
-
-    def parts(self, deliveries: Sequence[Delivery], size: int) -> Iterator[Taken]:
-        """Yield a batch in parts of about so many bytes, each to be worked on before the next is asked for.
-
-        Before each part but the first memory and time are looked at anew; when there is no room the last item has
-        nothing taken and the rest left.
-        """
-        rest = list(deliveries)
-        first = True
-        while rest:
-            count = _prefix(rest, size)
-            if not first and not self.has_room(sum(len(one.data) for one in rest[:count])):
-                yield Taken((), tuple(rest))
-                return
-            yield Taken(tuple(rest[:count]), tuple(rest[count:]))
-            rest, first = rest[count:], False
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What an invocation works on, and what it gives back; both in the order of the batch."""
-
-    taken: tuple[Delivery, ...]
-    left: tuple[Delivery, ...]
-
-    @property
-    def failures(self) -> list[dict[str, str]]:
-        """The ``batchItemFailures`` of the answer: the first delivery left, from which on Lambda delivers again."""
-        return give_back(self.left)
-
-    def finish(self) -> None:
-        """Do nothing where all was taken.
-
-        Raises
-        ------
-        BatchNotFinishedError
-            Something is left, so the batch must come again.
-        """
-        if self.left:
-            raise BatchNotFinishedError(left=len(self.left), count=len(self.taken) + len(self.left))
-
-
-def give_back(left: Sequence[Delivery]) -> list[dict[str, str]]:
-    """Return the ``batchItemFailures`` that have these deliveries of one shard, and all after them, delivered again.
-
-    Examples
-    --------
-    >>> give_back([])
-    []
-    """
-    return [{"itemIdentifier": str(min(one.sequence for one in left))}] if left else []
-
-
-def answer(failures: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
-    """Return the answer to a mapping that reads partial batch responses."""
-    return {"batchItemFailures": list(failures)}
+        done = 0
+        while done < len(deliveries):
+            part = deliveries[done : done + _prefix(deliveries[done:], size)]
+            if done and not self.has_room(sum(len(one.data) for one in part)):
+                raise BatchNotFinishedError(left=len(deliveries) - done, count=len(deliveries))
+            yield list(part)
+            done += len(part)
 
 
 def resident_bytes() -> int:

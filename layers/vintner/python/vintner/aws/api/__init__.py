@@ -13,11 +13,13 @@ from vintner.aws.api.parameters import (
     from_query,
 )
 from vintner.aws.api.problems import PROBLEM_JSON, ParameterError, TooLargeError, is_fault, problem_document
+from vintner.aws.api.serving import Handler, answered, api_handler
 
 __all__ = [
     "JSON",
     "PROBLEM_JSON",
     "Entity",
+    "Handler",
     "Instant",
     "Operation",
     "ParameterError",
@@ -25,6 +27,8 @@ __all__ = [
     "Revision",
     "Revisions",
     "TooLargeError",
+    "answered",
+    "api_handler",
     "broken_rule",
     "cell",
     "from_body",

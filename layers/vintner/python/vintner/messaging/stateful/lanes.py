@@ -164,8 +164,9 @@ class LanePipeline:
             fresh = self._seen.admit(batch.producer, batch.lane, batch.first, batch.rows.num_rows)
             counts["seen before"] += batch.rows.num_rows - sum(map(len, fresh))
             gathered.add(batch, fresh, delivery)
+        counts["numbers given up"] += sum(len(one.numbers) for one in self._seen.take_lost())
         if not gathered.count:
-            return Derived(counts=counts)
+            return Derived(counts=+counts)
         worked = self._work.apply(gathered.table())
         counts.update(worked.counts)
         batches = [one for rows in worked.rows for one in self._numbered(rows)]
