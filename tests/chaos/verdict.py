@@ -97,10 +97,11 @@ def refused(chaos: Chaos) -> dict[str, tuple[int, int]]:
     table = load_table(chaos.system.catalog, DATABASE, "quarantine").scan().to_arrow()
     whole = ("checksum", "malformed bytes", "schema too new")
     found = Counter(rule for rule, _ in set(zip(table["rule"].to_pylist(), table["payload"].to_pylist(), strict=True)))
-    injected = dict(chaos.story.refused) | {"schema too new": chaos.weather.injected["schema too new"]}
+    injected = Counter(chaos.story.refused)
+    injected["schema too new"] = chaos.weather.injected["schema too new"]
     injected["receive clock ahead"] -= _unread(chaos, set(table["payload"].to_pylist()))
     damaged = sum(found.pop(rule, 0) for rule in ("checksum", "malformed bytes", "unknown format", "unknown record"))
-    told = {rule: (injected.get(rule, 0), found[rule]) for rule in sorted({*injected, *found} - set(whole[:2]))}
+    told = {rule: (injected[rule], found[rule]) for rule in sorted({*injected, *found} - set(whole[:2]))}
     return told | {"corrupted bytes": (chaos.weather.injected["corrupted bytes"], damaged)}
 
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from tests.contract.claim_store import SAID, ClaimStoreContract
+from tests.support.keyed_table import make_keyed_table
 from vintner.aws.ledger import DynamoClaimStore
 from vintner.execution import ClaimStore, IdClaim, MemoryClaimStore
 
@@ -24,12 +25,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")
-        client.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_keyed_table(client, TABLE)
         yield client
 
 

@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from tests.contract.online_store import EVERY_TYPE, FAR, OTHER, OnlineStoreContract, day, row, table
+from tests.support.keyed_table import make_keyed_table
 from vintner.aws.items import UnsupportedColumnError
 from vintner.aws.online import ATTEMPTS, BATCH, DynamoOnlineStore, OnlineWriteError
 from vintner.aws.rebuild import rebuild_online
@@ -34,12 +35,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def make_table(client: Any) -> None:
-    client.create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_keyed_table(client, TABLE)
 
 
 class TestMemoryOnlineStore(OnlineStoreContract):

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from tests.support.keyed_table import make_keyed_table
 from tests.support.stateful import Faults, MemoryClaims, MemoryShards, MemorySnapshots, World
 from vintner.aws.positions import DynamoClaims
 from vintner.aws.shards import KinesisShards
@@ -37,13 +38,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def dynamo_claims() -> Claims:
     client = boto3.client("dynamodb")
-    keys = [("pk", "HASH"), ("sk", "RANGE")]
-    client.create_table(
-        TableName="positions",
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_keyed_table(client, "positions")
     return DynamoClaims("positions", consumer="c", stream="s", life="1", client=client)
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from tests.support.keyed_table import make_keyed_table
 from vintner.aws.online import DynamoOnlineStore
 from vintner.bitemporal import as_of
 from vintner.features import MemoryOnlineStore, OnlineStore
@@ -99,12 +100,7 @@ def dynamodb() -> Iterator[Any]:
 
 def new_table(dynamodb: Any) -> str:
     name = f"online-{next(_numbers)}"
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_keyed_table(dynamodb, name)
     return name
 
 

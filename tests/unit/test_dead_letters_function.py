@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
+from tests.support.keyed_table import make_keyed_table
 from tests.support.letters import ASYNC_KEY, FUNCTION, KEY, STREAM, TRADE, failed_batch, failed_invocation
 from tests.support.memory import DATABASE, WAREHOUSE, MemoryCatalog, loader, open_memory_catalog
 from vintner.aws import __main__ as commands
@@ -124,12 +125,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         boto3.client("kinesis").create_stream(StreamName=STREAM, ShardCount=1)
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_keyed_table(boto3.client("dynamodb"), TABLE)
         found = Account(catalog)
         for module in (dead_letters, dead_letters_commands):
             monkeypatch.setattr(module, "now", lambda: found.now)

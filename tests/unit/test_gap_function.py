@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from moto import mock_aws
 
+from tests.support.keyed_table import make_keyed_table
 from tests.support.landing import trade
 from tests.support.memory import DATABASE, WAREHOUSE, MemoryCatalog, open_memory_catalog
 from vintner.aws import __main__ as commands
@@ -144,12 +145,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     monkeypatch.setattr(gaps, "_BREAKERS", CircuitBreakers(lambda: 0.0))
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_keyed_table(boto3.client("dynamodb"), TABLE)
         yield found
     catalog.close()
 

@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from local.ground.config import PROJECT
 from tests.support.handler_process import Context
+from tests.support.keyed_table import make_keyed_table
 from tests.support.landing import DATABASE, LandedLake, delivery, landed_lake, trade, value
 from vintner.aws import judging, lander, ledger
 from vintner.aws.__main__ import main
@@ -51,12 +52,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[LandedLake]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with landed_lake("features_raw", "trades", "orders", "fills", "symbols") as lake, mock_aws():
         for name in TABLES:
-            boto3.client("dynamodb").create_table(
-                TableName=name,
-                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-                BillingMode="PAY_PER_REQUEST",
-            )
+            make_keyed_table(boto3.client("dynamodb"), name)
         for module in (lander, ledger, judging):
             monkeypatch.setattr(module, "open_catalog", lambda _: lake.catalog)
         yield lake

@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from tests.support.handler_process import Context
+from tests.support.keyed_table import make_keyed_table
 from tests.support.landing import DATABASE, LandedLake, landed_lake
 from tests.unit.test_landing_handlers import handler_of
 from vintner.aws import invocation, judging
@@ -59,12 +60,7 @@ def lake(monkeypatch: pytest.MonkeyPatch) -> Iterator[LandedLake]:
         for stream in ("market-data-trades", "market-data-bars", "features-raw", "market-data"):
             boto3.client("kinesis").create_stream(StreamName=name(stream), ShardCount=1)
         boto3.client("s3").create_bucket(Bucket="state", CreateBucketConfiguration={"LocationConstraint": REGION})
-        boto3.client("dynamodb").create_table(
-            TableName="positions",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_keyed_table(boto3.client("dynamodb"), "positions")
         monkeypatch.setattr(judging, "open_catalog", lambda _: lake.catalog)
         yield lake
 
