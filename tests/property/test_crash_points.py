@@ -226,7 +226,7 @@ def points(world: World, act: Act) -> list[Point]:
 
 
 def cut_off(world: World, act: Act, point: Point) -> bool:
-    """Do it, cut off at a point; return whether that was reached. Manifests are written side by side."""
+    """Do it, cut off at a point; return whether that was reached."""
     world.disk.arm(*point)
     with suppress(Crash, CommitUnknownError):
         act(world)

@@ -119,7 +119,7 @@ def never_stopped(seed: int) -> dict[Any, Any]:
     return market.features
 
 
-@settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate])  # an example takes seconds
+@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate])  # an example takes seconds
 @given(
     seed=st.sampled_from([3, 4]),
     before=st.integers(5, 70),

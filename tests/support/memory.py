@@ -8,7 +8,9 @@ object in S3 does.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -18,8 +20,10 @@ from pyiceberg.catalog.memory import InMemoryCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.io import FileIO, InputFile, OutputFile
 from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.utils.concurrent import ExecutorFactory
 
 from tests.support.faults import KINDS, Crash
+from tests.support.quick_avro import remember_schemas
 from vintner.lake import ensure_database, load_table
 from vintner.lake.maintenance import StoredFile
 
@@ -197,8 +201,22 @@ def _answer(table: Table) -> CommitTableResponse:
     )
 
 
+class InTurn(Executor):
+    """Does what it is given at once: a dictionary is not waited for, and a step is the same one in every run."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*arguments, **named))
+        except BaseException as raised:  # noqa: BLE001 - whoever asks for the result has it raised
+            done.set_exception(raised)
+        return done
+
+
 def open_memory_catalog() -> MemoryCatalog:
-    """A new, empty lake. There is one at a time."""
+    """A new, empty lake. There is one at a time. PyIceberg reads and writes without threads from then on."""
+    ExecutorFactory._instance, ExecutorFactory._instance_pid = InTurn(), os.getpid()
+    remember_schemas()
     MemoryFileIO.disk = Disk()
     catalog = MemoryCatalog(
         "memory", warehouse=WAREHOUSE, **{"py-io-impl": f"{MemoryFileIO.__module__}.{MemoryFileIO.__name__}"}

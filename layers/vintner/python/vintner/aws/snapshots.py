@@ -1,4 +1,4 @@
-"""Snapshots of lanes' states in S3: one compressed object a shard."""
+"""Snapshots of lanes' states in S3: one object a shard. What is large in a state was compressed by its maker."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import boto3
-import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from vintner.messaging.stateful import SnapshotError, frame, unframe
 
-_CODEC: Final = pa.Codec("zstd", compression_level=1)
-_SIZE_BYTES: Final = 8
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
@@ -30,8 +27,7 @@ class S3Snapshots:
 
     def write(self, name: str, lanes: Mapping[int, bytes]) -> None:
         """Keep states; see :meth:`vintner.messaging.stateful.Snapshots.write`."""
-        raw = frame({str(lane): state for lane, state in lanes.items()})
-        body = len(raw).to_bytes(_SIZE_BYTES, "little") + _CODEC.compress(raw).to_pybytes()
+        body = frame({str(lane): state for lane, state in lanes.items()})
         self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=body)
 
     def read(self, name: str) -> dict[int, bytes]:
@@ -42,12 +38,7 @@ class S3Snapshots:
             if cause.response["Error"]["Code"] not in _MISSING:
                 raise
             raise SnapshotError(name=name, problem="is not there") from cause
-        size = int.from_bytes(body[:_SIZE_BYTES], "little")
-        try:
-            raw = _CODEC.decompress(memoryview(body)[_SIZE_BYTES:], size).to_pybytes()
-        except (pa.ArrowException, OSError, MemoryError) as cause:
-            raise SnapshotError(name=name, problem="is damaged") from cause
-        return {int(lane): state for lane, state in unframe(raw, name=name).items()}
+        return {int(lane): state for lane, state in unframe(body, name=name).items()}
 
     def remove(self, name: str) -> None:
         """Forget states; see :meth:`vintner.messaging.stateful.Snapshots.remove`."""

@@ -87,7 +87,9 @@ class LaneSequence:
 
     def give_up(self) -> list[range]:
         """Give up the oldest holes of too many; return them."""
-        surplus = max(0, len(self._starts) - self._most_holes)
+        surplus = len(self._starts) - self._most_holes
+        if surplus <= 0:
+            return []
         lost = self.missing[:surplus]
         del self._starts[:surplus], self._ends[:surplus]
         return lost

@@ -31,8 +31,8 @@ def timeline(
         Columns of the result. A heartbeat has only ``lane`` and ``knowledge_time``.
     """
     placed = rows.append_column(_PLACE, pa.arange(0, rows.num_rows))
-    records = placed.filter(pc.invert(placed[HEARTBEAT]))
     beats = placed.filter(placed[HEARTBEAT])
+    records = placed.filter(pc.invert(placed[HEARTBEAT])) if beats.num_rows else placed
     parts, refused = [], Counter[str]()
     if records.num_rows:
         normalised = normalise(records)

@@ -307,7 +307,8 @@ class _Gathered:
             self._part(1, batch, delivery, sent, beat=True)
             self.beats[batch.lane] = max(sent, self.beats.get(batch.lane, sent))
         for one in fresh:
-            self._parts.append(batch.rows.slice(one.start, len(one)))
+            whole = len(one) == batch.rows.num_rows
+            self._parts.append(batch.rows if whole else batch.rows.slice(one.start, len(one)))
             self._places += range(self._records, self._records + len(one))
             self._records += len(one)
             self._part(len(one), batch, delivery, sent, beat=False)
