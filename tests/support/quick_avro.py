@@ -35,5 +35,5 @@ def _reader(file_schema: Any, read_schema: Any, read_types: dict[int, Any], read
 
 def remember_schemas() -> None:
     """Make PyIceberg remember, in this process."""
-    file.AvroFileHeader.get_schema = lambda self: _schema(self.meta["avro.schema"])
-    file.resolve_reader = _reader
+    setattr(file.AvroFileHeader, "get_schema", lambda header: _schema(header.meta["avro.schema"]))  # noqa: B010
+    setattr(file, "resolve_reader", _reader)  # noqa: B010
