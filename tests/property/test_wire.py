@@ -95,8 +95,20 @@ def trades(count: int) -> Batch:
     return Batch(kind=Trade, producer="feed/1", lane=7, first=3, sent_at=T0, rows=batch)
 
 
-def test_no_changed_byte_passes() -> None:
-    data = pack(trades(3))
+@pytest.mark.parametrize("count", [1, 2, 3, 30])
+def test_bytes_are_saved_where_they_cost_and_numbers_are_aligned(count: int) -> None:
+    batch = trades(count)
+    data, raw = pack(batch), batch.rows.serialize()
+    head = heading(data, Trade)
+    assert len(data) <= 1_000
+    assert (len(head.body) == len(raw)) == (count <= 2), "what stays below 1 kB is left as it is"
+    found = unpack(data, Trade).rows
+    assert all(buffer.address % 8 == 0 for column in found.columns for buffer in column.buffers() if buffer)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_no_changed_byte_passes(count: int) -> None:
+    data = pack(trades(count))
     for place in range(len(data)):
         for flipped in (1, 128):
             changed = data[:place] + bytes([data[place] ^ flipped]) + data[place + 1 :]
@@ -104,8 +116,9 @@ def test_no_changed_byte_passes() -> None:
                 unpack(changed, Trade)
 
 
-def test_no_cut_and_no_addition_passes() -> None:
-    data = pack(trades(2))
+@pytest.mark.parametrize("count", [2, 3])
+def test_no_cut_and_no_addition_passes(count: int) -> None:
+    data = pack(trades(count))
     for size in range(len(data)):
         with pytest.raises(WireError):
             unpack(data[:size], Trade)

@@ -1,4 +1,4 @@
-"""The wire format of record batches: a small header, then Arrow columns, compressed.
+"""The wire format of record batches: a small header, then Arrow columns, compressed where it pays.
 
 One delivery (a record of the stream) is one batch of one lane from one producer:
 
