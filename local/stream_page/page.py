@@ -26,8 +26,8 @@ alarms, the types of producers and consumers, and this page. Shards, memory and 
 
 A delivery is a batch of records of one type, from one producer, in one lane: a header, then Arrow columns, compressed
 above 1 kB, at most {MAX_WIRE_BYTES:,} bytes
-([`messaging/wire.py`](../layers/vintner/python/vintner/messaging/wire.py)). The key of a record decides its lane, one of
-{LANES}, and the lane is the partition key: records with the same key arrive in the order they were sent, records of
+([`messaging/wire.py`](../layers/vintner/python/vintner/messaging/wire.py)). The key of a record decides its lane, one
+of {LANES}, and the lane is the partition key: records with the same key arrive in the order they were sent, records of
 different lanes in any. Everything is delivered at least once.
 
 A later version of a record only adds fields that may be null; a test holds released versions to what they were.
