@@ -30,3 +30,8 @@ def pytest_collection_finish() -> None:
     """Leave modules and tests out of every later collection of garbage: they are most of the heap, and stay."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let them be taken down in order."""
+    gc.unfreeze()
