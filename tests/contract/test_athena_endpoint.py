@@ -22,51 +22,20 @@ from moto import mock_aws
 
 from local.athena import (
     AthenaServer,
-    Cancellation,
-    Capabilities,
     DuckDbEngine,
-    EngineResult,
-    SqlEngine,
-    Statement,
     WorkGroup,
     build_endpoint,
 )
 from local.athena.results import S3ResultStore
 from local.ground.certificate import ensure_certificate
 from tests.support.athena_lake import ACME, DATABASE, land_macro, make_lake
+from tests.support.slow_engine import SlowEngine
 
 ATHENA = Path(__file__).parents[2] / "athena"
 BUCKET = "vintner-laptop-athena-000000000000-eu-west-1"
 OUTPUT = f"s3://{BUCKET}/results/"
 GROUP = "vintner-laptop"
 KEPT = 8
-
-
-class SlowEngine:
-    """An engine that runs until it is stopped, for statements that say SLOW; another engine runs the rest."""
-
-    def __init__(self, engine: SqlEngine) -> None:
-        self._engine = engine
-        self.started = threading.Event()
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._engine.capabilities
-
-    def check(self, statement: Statement) -> None:
-        self._engine.check(statement)
-
-    def close(self) -> None:
-        self._engine.close()
-
-    def run(self, statement: Statement, cancellation: Cancellation) -> EngineResult:
-        if "slow" in statement.text:
-            stopped = threading.Event()
-            with cancellation.calling(stopped.set):
-                self.started.set()
-                stopped.wait()
-            cancellation.check()
-        return self._engine.run(statement, cancellation)
 
 
 @dataclass

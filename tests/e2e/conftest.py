@@ -48,7 +48,7 @@ def ground() -> Iterator[Ground]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(ground: Ground) -> Deployment:
     """Names and addresses of what is deployed."""
     return deployment(ground)

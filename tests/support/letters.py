@@ -11,15 +11,22 @@ from typing import Any
 from tests.support.faults import Crash
 from vintner.messaging.deadletters import (
     Answer,
+    Letter,
+    LetterFilter,
     LetterPolicy,
     LetterProcessor,
+    LetterState,
     LetterStore,
     MemoryLetterStore,
     Ports,
     RefusedRow,
     Sendable,
 )
+from vintner.messaging.deadletters.intake import object_id
 
+WAITING, PARKED, REDRIVEN, RESOLVED = (
+    LetterState.WAITING, LetterState.PARKED, LetterState.REDRIVEN, LetterState.RESOLVED,
+)  # fmt: skip
 T0 = datetime(2026, 1, 5, 10, tzinfo=UTC)
 STREAM = "vintner-test-market-data-trades"
 FUNCTION = "vintner-test-trades-lander"
@@ -199,3 +206,18 @@ class Crashing:
             return answer
 
         return write
+
+
+def only(world: World) -> Letter:
+    (letter,) = world.store.page(LetterFilter(), limit=10).letters
+    return letter
+
+
+def steps(world: World, letter: str) -> list[str]:
+    return [step.after.value for step in world.store.history(letter)]
+
+
+def take(world: World, key: str, data: bytes) -> str:
+    world.objects[key] = data
+    world.processor().take_objects([key], has_time=lambda: True)
+    return object_id(key)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
 import pytest
 
 from local.ground.config import PROJECT
+from tests.support.pages import printed_by, shown_on
 
 PAGE = (PROJECT / "docs" / "reading-as-of.md").read_text(encoding="utf-8")
 EXAMPLES = PROJECT / "docs" / "examples"
 
 
-def run(example: str) -> str:
-    command = [sys.executable, str(EXAMPLES / example)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-
 @pytest.mark.parametrize("example", ["reading_as_of.py", "leaks_and_restatements.py"])
 def test_the_page_shows_what_the_program_prints(example: str) -> None:
-    _, _, after = PAGE.partition(f"docs/examples/{example}\n")
-    shown = re.search(r"```\n(.*?)```", after, re.DOTALL)
-    assert shown is not None
-    assert run(example) == shown[1]
+    assert printed_by(example) == shown_on(PAGE, example)
 
 
 def test_the_picture_is_what_the_program_draws() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 
 from local.ground.config import PROJECT
+from tests.support.pages import printed_by, shown_on
 from vintner.aws.__main__ import main
 from vintner.aws.rebuild_state import SPANS
 from vintner.marketdata.engine import HORIZONS, EngineConfig
@@ -20,11 +19,7 @@ PAGE = (PROJECT / "docs" / "streaming.md").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_what_the_program_prints() -> None:
-    shown = re.search(r"docs/examples/life_of_a_trade\.py\n\n```\n(.*?)```", PAGE, re.DOTALL)
-    assert shown is not None
-    command = [sys.executable, str(PROJECT / "docs/examples/life_of_a_trade.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout == shown[1]
+    assert printed_by("life_of_a_trade.py") == shown_on(PAGE, "life_of_a_trade.py")
 
 
 def test_every_command_shown_is_one(capsys: pytest.CaptureFixture[str]) -> None:
