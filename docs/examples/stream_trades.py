@@ -19,7 +19,6 @@ end = now.replace(second=0, microsecond=0)
 symbol = f"TRY{now:%H%M%S}USDT"  # a symbol of its own, however often this is run
 
 late = end - timedelta(seconds=90)
-
 # number, event, reception, price
 times = [end - timedelta(seconds=120 - number) for number in range(120)]
 rows = [(number, at, at + timedelta(milliseconds=3), 100 + number // 10) for number, at in enumerate(times)]
@@ -57,6 +56,9 @@ while len(bars) < 3 and time.monotonic() < deadline:
     time.sleep(0.5)
     feed.heartbeat(lanes=[lane_of("binance-spot", symbol)])
     bars = reader.read(DATASETS["bars"], entities=[key]).sort_by("knowledge_time").to_pylist()
+
+if len(bars) < 3:
+    raise SystemExit(f"only {len(bars)} of 3 bars came in a minute: run it again, or ask `python -m local status`")
 
 print("\nminute to  trades    high   close  volume  known")
 for bar in bars:
